@@ -1,0 +1,159 @@
+# Copyright (c) 2026, The Holdfast authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Making a backup set: all of it or nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+from ..compression import CODECS, Codec, CompressedFile
+from ..engines import Dump, Engine, Inspection
+from ..errors import HoldfastError
+from ..files import PRIVATE_DIR, fsync_dir, make_dirs, write_json
+from ..names import check_name, new_stamp, short_id
+from .sets import MANIFEST, PARTIAL, BackupSet, DataFile, Manifest
+from .verify import verify_set
+
+_LOCK = "lock"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to make: where, under which names, how packed, how far checked."""
+
+    root: Path
+    app: str
+    label: str = "manual"
+    compression: str = "zstd"
+    compression_level: int | None = None
+    verify: str = "archive"
+
+    def codec(self) -> Codec:
+        """The chosen format. Raises MissingTool or InvalidInput, so that nothing is begun in vain."""
+        codec = CODECS[self.compression]
+        codec.check_level(self.compression_level)
+        codec.program()
+        return codec
+
+
+def check(engine: Engine, plan: Plan) -> Inspection:
+    """Everything that can be known before a byte is written. Raises HoldfastError with what is missing."""
+    check_name("app", plan.app)
+    check_name("label", plan.label)
+    plan.codec()
+    engine.check_tools()
+    _check_writable(plan.root)
+    return engine.inspect()
+
+
+def _check_writable(root: Path) -> None:
+    if not root.is_absolute():
+        raise HoldfastError(f"The backup root {str(root)!r} is not an absolute path.")
+    existing = next(folder for folder in (root, *root.parents) if folder.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise HoldfastError(f"Backups cannot be written to {root}: {existing} is not a folder this user may write to.")
+
+
+def create_set(engine: Engine, plan: Plan) -> BackupSet:
+    """Dump the database into a new set and verify it; returns the finished set.
+
+    The position is taken before the dump, so that whatever is written in between counts as written since.
+    Raises HoldfastError; then no set is left.
+    """
+    inspection = check(engine, plan)
+    folder = plan.root / plan.app
+    make_dirs(folder, PRIVATE_DIR)
+    _remove_abandoned(folder)
+    stamp = new_stamp(entry.name.removeprefix(PARTIAL) for entry in folder.iterdir())
+    name = f"{stamp}-{plan.label}-{short_id()}"
+    try:
+        with _partial(folder, name) as partial:
+            manifest = _fill(engine, plan, inspection, partial, name)
+            result = BackupSet(partial, manifest)
+            if plan.verify != "none":
+                result = result.with_verified(verify_set(result, engine, plan.verify))
+    except OSError as error:
+        raise HoldfastError(
+            f"The backup could not be written to {folder}: {error.strerror}. No set was left."
+        ) from error
+    return BackupSet(folder / name, result.manifest, result.verified)
+
+
+def _fill(engine: Engine, plan: Plan, inspection: Inspection, partial: Path, name: str) -> Manifest:
+    started = time.monotonic()
+    created = datetime.now(timezone.utc)
+    codec = plan.codec()
+    dump = engine.dump(partial)
+    entry = _write(dump, partial / f"database{engine.suffix}{codec.suffix}", codec, plan.compression_level)
+    manifest = Manifest(
+        id=name,
+        app=plan.app,
+        label=plan.label,
+        created=created.isoformat(timespec="microseconds"),
+        host=socket.gethostname(),
+        engine=engine.name,
+        database=engine.login.database,
+        server_version=inspection.version,
+        size=inspection.size,
+        position=inspection.position,
+        content=dump.content,
+        compression=codec.name,
+        compression_level=codec.check_level(plan.compression_level),
+        files=(entry,),
+        duration=round(time.monotonic() - started, 3),
+    )
+    write_json(partial / MANIFEST, manifest.to_json(), 0o600)
+    return manifest
+
+
+def _write(dump: Dump, path: Path, codec: Codec, level: int | None) -> DataFile:
+    with CompressedFile(path, codec, level) as file:
+        for piece in dump:
+            file.write(piece)
+    return DataFile(path.name, file.size, file.sha256, file.raw_size)
+
+
+@contextlib.contextmanager
+def _partial(folder: Path, name: str) -> Iterator[Path]:
+    """A folder that gets its name when the block ends well, and is removed when it does not."""
+    partial = folder / (PARTIAL + name)
+    partial.mkdir(mode=PRIVATE_DIR)
+    lock = os.open(partial / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield partial
+        (partial / _LOCK).unlink()
+        fsync_dir(partial)
+        partial.rename(folder / name)
+        fsync_dir(folder)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    finally:
+        os.close(lock)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove what killed runs left; a live run holds the lock in its folder."""
+    for partial in folder.glob(PARTIAL + "*"):
+        try:
+            lock = os.open(partial / _LOCK, os.O_RDWR | os.O_CLOEXEC)
+        except OSError:
+            continue
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(partial, ignore_errors=True)
+        except BlockingIOError:
+            pass
+        finally:
+            os.close(lock)

@@ -1,0 +1,188 @@
+# Copyright (c) 2026, The Holdfast authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a backup set says of itself, and where sets live."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ..engines import Content, Table
+from ..errors import DamagedBackup, InvalidInput, NotFound
+from ..files import write_json
+from ..names import check_name, stamp_of
+
+MANIFEST = "manifest.json"
+VERIFIED = "verified.json"
+PARTIAL = ".partial-"
+SAFETY_LABEL = "safety"
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A file of the set: sizes in bytes, as stored and before compression."""
+
+    name: str
+    size: int
+    sha256: str
+    raw_size: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Version 1 of the manifest; written once, with the set, and never changed."""
+
+    id: str
+    app: str
+    label: str
+    created: str
+    host: str
+    engine: str
+    database: str
+    server_version: str
+    size: int
+    position: dict[str, Any] | None
+    content: Content
+    compression: str
+    compression_level: int
+    files: tuple[DataFile, ...]
+    duration: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The manifest as it stands in the file."""
+        value = asdict(self)
+        content = value.pop("content")
+        separate = sorted(content["separate"])
+        return {
+            "manifest_version": _VERSION,
+            **value,
+            "tables": content["tables"],
+            "schema": content["schema"],
+            # Rows, counts and checksums are of one snapshot, but for the tables named as separate.
+            "snapshot": {"consistent": not separate, "separate_tables": separate},
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Manifest:
+        """Read a manifest. Raises KeyError, TypeError or ValueError for one that is not ours."""
+        if value["manifest_version"] != _VERSION:
+            raise ValueError(f"manifest version {value['manifest_version']} is not known to this Holdfast")
+        content = Content(
+            {name: Table(**table) for name, table in value["tables"].items()},
+            value["schema"],
+            tuple(value["snapshot"]["separate_tables"]),
+        )
+        own = {key: value[key] for key in cls.__dataclass_fields__ if key not in ("content", "files")}
+        return cls(**own, content=content, files=tuple(DataFile(**entry) for entry in value["files"]))
+
+
+@dataclass(frozen=True)
+class BackupSet:
+    """A complete set on disk. `verified` is what was last found of it, None when nobody looked."""
+
+    path: Path
+    manifest: Manifest
+    verified: dict[str, Any] | None = None
+
+    @property
+    def id(self) -> str:
+        """The set's name, which is its folder's too."""
+        return self.manifest.id
+
+    def data_file(self) -> Path:
+        """The file that holds the dump."""
+        return self.path / self.manifest.files[0].name
+
+    def with_verified(self, verified: dict[str, Any]) -> BackupSet:
+        """The same set after `verified` was written beside its manifest."""
+        write_json(self.path / VERIFIED, verified, 0o600)
+        return replace(self, verified=verified)
+
+    def summary(self) -> dict[str, Any]:
+        """What an operator asks first, as the modules return it."""
+        manifest = self.manifest
+        return {
+            "id": manifest.id,
+            "path": str(self.path),
+            "app": manifest.app,
+            "label": manifest.label,
+            "created": manifest.created,
+            "engine": manifest.engine,
+            "database": manifest.database,
+            "server_version": manifest.server_version,
+            "tables": {name: table.rows for name, table in manifest.content.tables.items()},
+            "size": sum(entry.size for entry in manifest.files),
+            "position": manifest.position,
+            "consistent": not manifest.content.separate,
+            "verified": self.verified["level"] if self.verified else "none",
+            "duration": manifest.duration,
+        }
+
+
+def read_set(path: Path) -> BackupSet:
+    """The set in a folder. Raises NotFound, or DamagedBackup when its manifest cannot be understood."""
+    try:
+        manifest = Manifest.from_json(json.loads((path / MANIFEST).read_bytes()))
+        if not manifest.files or any("/" in entry.name for entry in manifest.files):
+            raise ValueError("it names no file, or one outside of the set")
+    except FileNotFoundError:
+        raise NotFound(f"There is no backup set at {path}.") from None
+    except OSError as error:
+        raise DamagedBackup(f"The backup set {path} cannot be read: {error.strerror}.") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DamagedBackup(f"The manifest of {path} cannot be understood: {error}.") from error
+    try:
+        verified = json.loads((path / VERIFIED).read_bytes())
+    except (OSError, ValueError):
+        verified = None
+    return BackupSet(path, manifest, verified)
+
+
+def list_sets(root: Path, app: str) -> tuple[list[BackupSet], list[str]]:
+    """All complete sets of an application, oldest first, and a sentence for each that cannot be read."""
+    folder = root / check_name("app", app)
+    sets: list[BackupSet] = []
+    damaged: list[str] = []
+    try:
+        names = sorted(entry.name for entry in folder.iterdir() if stamp_of(entry.name))
+    except FileNotFoundError:
+        return [], []
+    except OSError as error:
+        raise InvalidInput(f"Cannot read {folder}: {error.strerror}.") from error
+    for name in names:
+        try:
+            sets.append(read_set(folder / name))
+        except (DamagedBackup, NotFound) as error:
+            damaged.append(str(error))
+    return sets, damaged
+
+
+def find_set(root: Path, app: str, name: str, engine: str, database: str | None = None) -> BackupSet:
+    """The set called `name`, or the newest for `latest`; a path to a set's folder is taken as it is.
+
+    `latest` passes over safety backups, which hold what a restore replaced, and, with `database`, over the sets
+    of other databases. Raises NotFound that lists the sets there are.
+    """
+    if "/" in name:
+        return read_set(Path(name))
+    sets, damaged = list_sets(root, app)
+    if name == "latest":
+        found = [
+            one
+            for one in sets
+            if one.manifest.engine == engine
+            and one.manifest.label != SAFETY_LABEL
+            and database in (None, one.manifest.database)
+        ]
+    else:
+        found = [one for one in sets if one.id == name]
+    if found:
+        return found[-1]
+    there = ", ".join(one.id for one in reversed(sets)) or "none"
+    also = f" Unreadable: {' '.join(damaged)}" if damaged else ""
+    raise NotFound(f"There is no backup {name!r} of {app} in {root}. There are: {there}.{also}")

@@ -1,0 +1,67 @@
+# Copyright (c) 2026, The Holdfast authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Proving that a set is what its manifest says."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from ..compression import decompressed, hash_file
+from ..engines import Content, Engine
+from ..errors import DamagedBackup
+from .sets import BackupSet
+
+LEVELS = ("none", "checksum", "archive")
+
+
+def verify_set(backup: BackupSet, engine: Engine, level: str) -> dict[str, Any]:
+    """Check a set at a level of LEVELS; returns the level, when, and how long it took in seconds.
+
+    `checksum`: every file has its recorded size and SHA-256. `archive`: as well, it decompresses to its end,
+    is a whole dump, and holds the recorded tables, row counts, checksums and schema.
+    Raises DamagedBackup that says what differs.
+    """
+    started = time.monotonic()
+    if LEVELS.index(level) >= LEVELS.index("checksum"):
+        _check_files(backup)
+    if level == "archive":
+        _check_archive(backup, engine)
+    return {
+        "level": level,
+        "at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "seconds": round(time.monotonic() - started, 3),
+    }
+
+
+def _check_files(backup: BackupSet) -> None:
+    for entry in backup.manifest.files:
+        path = backup.path / entry.name
+        if not path.is_file():
+            raise DamagedBackup(f"The backup {backup.id} is damaged: its file {entry.name} is missing.")
+        size, sha256 = hash_file(path)
+        if size != entry.size:
+            raise DamagedBackup(
+                f"The backup {backup.id} is damaged: {entry.name} has {size} bytes instead of {entry.size}."
+            )
+        if sha256 != entry.sha256:
+            raise DamagedBackup(f"The backup {backup.id} is damaged: {entry.name} is not what was written (SHA-256).")
+
+
+def _check_archive(backup: BackupSet, engine: Engine) -> None:
+    content = read_content(backup.data_file(), engine)
+    difference = backup.manifest.content.difference(content)
+    if difference:
+        raise DamagedBackup(f"The backup {backup.id} is not what its manifest says: {difference}.")
+
+
+def read_content(path: Path, engine: Engine) -> Content:
+    """Read a packed dump to its end for its content. Raises DamagedBackup."""
+    near = path.parent if os.access(path.parent, os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix=".holdfast-", dir=near) as workdir:
+        return engine.examine(decompressed(path), Path(workdir))

@@ -1,0 +1,164 @@
+# Copyright (c) 2026, The Holdfast authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every engine offers, and the plain values it offers it with."""
+
+from __future__ import annotations
+
+import contextlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ..names import short_id
+
+Position = dict[str, Any]
+SCRATCH_PREFIX = "holdfast_scratch_"
+
+
+@dataclass(frozen=True)
+class Login:
+    """How to reach one database; for SQLite `database` is the path of the file and the rest is unused."""
+
+    database: str
+    login_host: str = "localhost"
+    login_port: int | None = None
+    login_user: str | None = None
+    login_password: str | None = field(default=None, repr=False)
+    login_unix_socket: str | None = None
+
+    def to(self, database: str) -> Login:
+        """The same login for another database of the server."""
+        return replace(self, database=database)
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table's content: exact rows, and a SHA-256 of them in the order the engine dumps them."""
+
+    rows: int
+    checksum: str
+
+
+@dataclass(frozen=True)
+class Content:
+    """What one dump holds: its tables, and a fingerprint of everything that is not rows.
+
+    `schema` does not change with rows, counters or tool versions; `separate` names tables whose rows do not
+    belong to the snapshot of the others (engines without transactions).
+    """
+
+    tables: dict[str, Table]
+    schema: str
+    separate: tuple[str, ...] = ()
+
+    def difference(self, other: Content) -> str | None:
+        """The first difference that matters, as a sentence, or None when both hold the same."""
+        for name in sorted(self.tables.keys() | other.tables.keys()):
+            here, there = self.tables.get(name), other.tables.get(name)
+            if here is None or there is None:
+                return f"table {name} is {'missing' if there is None else 'one too many'}"
+            if here.rows != there.rows:
+                return f"table {name} has {there.rows} rows instead of {here.rows}"
+            if here.checksum != there.checksum:
+                return f"table {name} has the right number of rows ({here.rows}) but not the same content"
+        if self.schema != other.schema:
+            return "the schema (tables, views, routines, triggers) is not the same"
+        return None
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """A look at a live database. `size` is in bytes; `position` is None where the engine cannot tell."""
+
+    version: str
+    size: int
+    position: Position | None
+
+
+class Dump(ABC):
+    """A dump as it streams: iterate over it once for its bytes; afterwards `content` tells what it held."""
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[bytes]:
+        """The dump's bytes. Raises HoldfastError when the dump is not whole."""
+
+    @property
+    @abstractmethod
+    def content(self) -> Content:
+        """What the dump held; to be asked after the last byte."""
+
+
+class Engine(ABC):
+    """One database of one kind of server."""
+
+    name: ClassVar[str]
+    suffix: ClassVar[str]  # of the data's file in a backup set, before the compression's own
+
+    def __init__(self, login: Login) -> None:
+        self.login = login
+
+    @abstractmethod
+    def check_tools(self) -> None:
+        """Raise MissingTool or MissingLibrary for what a dump or a restore would need."""
+
+    @abstractmethod
+    def inspect(self) -> Inspection:
+        """Version, size and position of the live database. Raises DatabaseError when it cannot be reached."""
+
+    def unchanged(self, before: Position | None, now: Position | None) -> bool:
+        """Whether nothing can have been written between two positions."""
+        return before is not None and before == now
+
+    @abstractmethod
+    def count_rows(self) -> dict[str, int]:
+        """The exact number of rows of each table, now."""
+
+    @abstractmethod
+    def dump(self, workdir: Path) -> Dump:
+        """A consistent dump of the live database; `workdir` may be used for temporary files."""
+
+    @abstractmethod
+    def examine(self, stream: Iterable[bytes], workdir: Path) -> Content:
+        """Read a dump to its end. Raises DamagedBackup when it is not a whole one of this engine."""
+
+    @abstractmethod
+    def load(self, stream: Iterable[bytes], *, script: bool = False) -> None:
+        """Replace everything in the database by the dump.
+
+        `script` says that the stream is SQL text made by others. Raises DatabaseError or ToolFailed; whether
+        the old content is still there is told by `load_is_atomic`.
+        """
+
+    load_is_atomic: ClassVar[bool]
+
+    @abstractmethod
+    def create(self) -> None:
+        """Create the database, empty."""
+
+    @abstractmethod
+    def drop(self) -> None:
+        """Remove the database if it is there."""
+
+    def content(self, workdir: Path) -> Content:
+        """What the live database holds now, by dumping it to nowhere."""
+        dump = self.dump(workdir)
+        for _ in dump:
+            pass
+        return dump.content
+
+    def scratch_name(self) -> str:
+        """A name for a scratch database that no other run uses."""
+        return SCRATCH_PREFIX + short_id()
+
+    @contextlib.contextmanager
+    def scratch(self) -> Iterator[Engine]:
+        """An empty database beside this one, removed at the end whatever happens."""
+        other = type(self)(self.login.to(self.scratch_name()))
+        other.create()
+        try:
+            yield other
+        finally:
+            other.drop()

@@ -1,0 +1,252 @@
+# Copyright (c) 2026, The Holdfast authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""MySQL and MariaDB, by their own dump and client programs and PyMySQL."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import DatabaseError, MissingLibrary, ToolFailed
+from ..process import Tool, require_tool, secret_file
+from .base import Content, Dump, Engine, Inspection, Position
+from .mysql_dump import MySQLScanner
+from .sql_dump import ScannedDump, load_script
+
+if TYPE_CHECKING:
+    import pymysql
+
+_PACKAGE = "mariadb-client (or the MySQL client programs)"
+_CONNECT_TIMEOUT_S = 10
+_LOCK_TIMEOUT_S = 60
+_ROUTINES_HINT = (
+    "A routine made by another user can only be backed up by one with SELECT on mysql.proc (MariaDB) or"
+    " SHOW_ROUTINE (MySQL 8.0.20 and later): grant it to the backup's user."
+)
+_DUMP_OPTIONS = (
+    "--opt",
+    "--single-transaction",
+    "--quick",
+    "--skip-lock-tables",
+    "--routines",
+    "--triggers",
+    "--events",
+    "--hex-blob",
+    "--comments",
+    "--skip-dump-date",
+    "--no-tablespaces",
+    "--tz-utc",
+    "--default-character-set=utf8mb4",
+    "--max-allowed-packet=1G",
+)
+
+
+def quote(name: str) -> str:
+    """An identifier as it stands in a statement (MySQL manual, 9.2 "Schema Object Names")."""
+    return "`" + name.replace("`", "``") + "`"
+
+
+def _option_value(value: str) -> str:
+    """A value as it stands in an option file (MySQL manual, 4.2.2.2 "Using Option Files")."""
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+
+
+class MySQL(Engine):
+    """One database of a MySQL or MariaDB server."""
+
+    name = "mysql"
+    suffix = ".sql"
+    load_is_atomic = False
+
+    def check_tools(self) -> None:
+        _library()
+        self._dump_program()
+        self._client_program()
+
+    @staticmethod
+    def _dump_program() -> str:
+        return require_tool(_PACKAGE, "mariadb-dump", "mysqldump")
+
+    @staticmethod
+    def _client_program() -> str:
+        return require_tool(_PACKAGE, "mariadb", "mysql")
+
+    @contextlib.contextmanager
+    def _connect(self, *, select: bool = True) -> Iterator[pymysql.cursors.Cursor]:
+        library = _library()
+        login = self.login
+        try:
+            connection = library.connect(
+                host=login.login_host,
+                port=login.login_port or 3306,
+                user=login.login_user,
+                password=login.login_password or "",
+                unix_socket=login.login_unix_socket,
+                database=login.database if select else None,
+                charset="utf8mb4",
+                connect_timeout=_CONNECT_TIMEOUT_S,
+                autocommit=True,
+            )
+        except (library.MySQLError, OSError) as error:
+            raise DatabaseError(f"Cannot reach the database {login.database} at {self._where()}: {error}") from error
+        try:
+            with connection.cursor() as cursor:
+                yield cursor
+        except library.MySQLError as error:
+            raise DatabaseError(f"The database {login.database} at {self._where()} refused: {error}") from error
+        finally:
+            connection.close()
+
+    def _where(self) -> str:
+        return self.login.login_unix_socket or f"{self.login.login_host}:{self.login.login_port or 3306}"
+
+    def inspect(self) -> Inspection:
+        with self._connect() as cursor:
+            version = str(_value(cursor, "SELECT VERSION()"))
+            size = _value(
+                cursor,
+                "SELECT COALESCE(SUM(data_length + index_length), 0) FROM information_schema.tables"
+                " WHERE table_schema = DATABASE()",
+            )
+            return Inspection(version, int(size), _position(cursor, bool(self._without_transactions(cursor))))
+
+    def count_rows(self) -> dict[str, int]:
+        with self._connect() as cursor:
+            cursor.execute("SHOW FULL TABLES WHERE Table_type = 'BASE TABLE'")
+            names = [row[0] for row in cursor.fetchall()]
+            return {name: int(_value(cursor, f"SELECT COUNT(*) FROM {quote(name)}")) for name in names}
+
+    @staticmethod
+    def _without_transactions(cursor: pymysql.cursors.Cursor) -> tuple[str, ...]:
+        """Tables whose engine takes no part in a snapshot."""
+        cursor.execute(
+            "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()"
+            " AND table_type = 'BASE TABLE' AND engine NOT IN"
+            " (SELECT engine FROM information_schema.engines WHERE transactions = 'YES') ORDER BY 1"
+        )
+        return tuple(str(row[0]) for row in cursor.fetchall())
+
+    def dump(self, workdir: Path) -> Dump:
+        with self._connect() as cursor:
+            separate = self._without_transactions(cursor)
+        return ScannedDump(MySQLScanner(), self._run_dump(), separate)
+
+    def _run_dump(self) -> Iterator[bytes]:
+        program = self._dump_program()
+        with self._option_file() as (path, descriptor):
+            argv = [program, f"--defaults-file={path}", *_DUMP_OPTIONS, *_dialect_options(program)]
+            argv += ["--", self.login.database]
+            try:
+                with Tool(argv, stdout=subprocess.PIPE, pass_fds=[descriptor]) as tool:
+                    yield from tool.chunks()
+            except ToolFailed as error:
+                if "insufficient privileges to SHOW CREATE" in str(error):
+                    raise DatabaseError(f"{error} {_ROUTINES_HINT}") from error
+                raise
+
+    def examine(self, stream: Iterable[bytes], workdir: Path) -> Content:
+        return MySQLScanner().examine(stream)
+
+    def load(self, stream: Iterable[bytes], *, script: bool = False) -> None:
+        client = self._client_program()
+        self._empty()
+        with self._option_file() as (path, descriptor):
+            # --binary-mode: data is taken as it is, and no client command in it is carried out.
+            argv = [client, f"--defaults-file={path}", "--batch", "--binary-mode", "--max-allowed-packet=1G"]
+            argv += ["--default-character-set=utf8mb4", "--", self.login.database]
+            with Tool(argv, stdin=subprocess.PIPE, pass_fds=[descriptor]) as tool:
+                tool.stdin.write(b"SET SESSION FOREIGN_KEY_CHECKS=0, UNIQUE_CHECKS=0;\n")
+                load_script(MySQLScanner(), stream, tool.stdin)
+
+    def _empty(self) -> None:
+        """Drop all that is in the database, so that nothing a migration made outlives the restore."""
+        with self._connect() as cursor:
+            cursor.execute(f"SET SESSION FOREIGN_KEY_CHECKS=0, lock_wait_timeout={_LOCK_TIMEOUT_S}")
+            for statement in _drop_statements(cursor):
+                cursor.execute(statement)
+
+    def create(self) -> None:
+        with self._connect(select=False) as cursor:
+            cursor.execute(f"CREATE DATABASE {quote(self.login.database)} CHARACTER SET utf8mb4")
+
+    def drop(self) -> None:
+        with self._connect(select=False) as cursor:
+            cursor.execute(f"DROP DATABASE IF EXISTS {quote(self.login.database)}")
+
+    @contextlib.contextmanager
+    def _option_file(self) -> Iterator[tuple[str, int]]:
+        login = self.login
+        options = {"user": login.login_user, "password": login.login_password}
+        if login.login_unix_socket:
+            options["socket"] = login.login_unix_socket
+        else:
+            options.update(host=login.login_host, port=str(login.login_port or 3306), protocol="tcp")
+        lines = [f"{key}={_option_value(value)}" for key, value in options.items() if value is not None]
+        with secret_file("\n".join(["[client]", *lines, ""])) as opened:
+            yield opened
+
+
+def _library() -> Any:
+    try:
+        import pymysql
+        import pymysql.cursors
+    except ImportError:
+        raise MissingLibrary("PyMySQL") from None
+    return pymysql
+
+
+def _value(cursor: pymysql.cursors.Cursor, query: str) -> Any:
+    cursor.execute(query)
+    row = cursor.fetchone()
+    return row[0] if row else None
+
+
+def _position(cursor: pymysql.cursors.Cursor, without_transactions: bool) -> Position | None:
+    """A mark that is the same only while nothing was committed: the binary log's, or else InnoDB's.
+
+    GTID: https://mariadb.com/kb/en/gtid/ and MySQL manual 17.1.3; the log sequence number moves with every
+    commit to an InnoDB table, but says nothing of other engines.
+    """
+    cursor.execute(
+        "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('log_bin', 'gtid_binlog_pos', 'gtid_executed', 'gtid_mode')"
+    )
+    variables = dict(cursor.fetchall())
+    if variables.get("log_bin") == "ON":
+        if "gtid_binlog_pos" in variables:
+            return {"gtid": variables["gtid_binlog_pos"]}
+        if variables.get("gtid_mode") == "ON":
+            return {"gtid": variables["gtid_executed"].replace("\n", "")}
+    if without_transactions:
+        return None
+    cursor.execute("SHOW GLOBAL STATUS WHERE Variable_name IN ('Innodb_lsn_current', 'Innodb_redo_log_current_lsn')")
+    row = cursor.fetchone()
+    return {"innodb_lsn": int(row[1])} if row else None
+
+
+def _dialect_options(program: str) -> Sequence[str]:
+    """Options that only MySQL's own mysqldump knows, and needs to serve any server."""
+    with Tool([program, "--version"], stdout=subprocess.PIPE) as tool:
+        version = b"".join(tool.chunks())
+    if b"MariaDB" in version:
+        return ()
+    return ("--set-gtid-purged=OFF", "--column-statistics=0")
+
+
+def _drop_statements(cursor: pymysql.cursors.Cursor) -> list[str]:
+    """Statements that empty the current database; foreign key checks must be off."""
+    statements = []
+    cursor.execute("SHOW FULL TABLES")
+    kinds = {"VIEW": "VIEW", "SYSTEM VIEW": "VIEW", "SEQUENCE": "SEQUENCE"}
+    for name, kind in cursor.fetchall():
+        statements.append(f"DROP {kinds.get(kind, 'TABLE')} IF EXISTS {quote(name)}")
+    cursor.execute(
+        "SELECT routine_type, routine_name FROM information_schema.routines WHERE routine_schema = DATABASE()"
+    )
+    statements += [f"DROP {kind} IF EXISTS {quote(name)}" for kind, name in cursor.fetchall()]
+    cursor.execute("SELECT event_name FROM information_schema.events WHERE event_schema = DATABASE()")
+    statements += [f"DROP EVENT IF EXISTS {quote(row[0])}" for row in cursor.fetchall()]
+    return statements

@@ -1,0 +1,135 @@
+# Copyright (c) 2026, The Holdfast authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The SQL dialect of mysqldump and mariadb-dump, read while it streams by."""
+
+from __future__ import annotations
+
+import re
+
+from .scanner import RowCounter, Scanner
+
+# MariaDB 10.11.8 / 11.4.2 and others begin their dumps with this; older clients and MySQL's own stop at it
+# (https://mariadb.org/mariadb-dump-file-compatibility-change/).
+_SANDBOX = re.compile(rb"/\*M?!999999\\- enable the sandbox mode \*/ *;?\n?")
+_DEFINER = re.compile(rb"\bDEFINER\s*=\s*(?:`(?:[^`]|``)*`|'[^']*'|[\w$]+)@(?:`(?:[^`]|``)*`|'[^']*'|[\w$.%]+) ?")
+_EMPTY_COMMENT = re.compile(rb"/\*!\d{5} ?\*/ ?")
+_COUNTERS = re.compile(rb" AUTO_INCREMENT=\d+")
+_ANNOUNCES = re.compile(rb"-- Dumping data for table `((?:[^`]|``)+)`\n")
+_STARTS = re.compile(rb"/\*!40000 ALTER TABLE `((?:[^`]|``)+)` DISABLE KEYS \*/;\n")
+# Stated by the tool and not by the database: session settings, and comments with versions and dates.
+_NOT_SCHEMA = (
+    b"--",
+    b"/*!40101 SET",
+    b"/*!40103 SET",
+    b"/*!40014 SET",
+    b"/*!40111 SET",
+    b"DO SETVAL(",
+    b"\n",
+)
+
+
+class _LineRows(RowCounter):
+    """MariaDB since 10.9 writes each row on a line of its own, beginning with a parenthesis.
+
+    A newline inside a value is written as backslash and n, so a real one never is.
+    """
+
+    def __init__(self) -> None:
+        self._after_newline = False
+
+    def feed(self, data: bytes) -> None:
+        if not data:
+            return
+        self.rows += data.count(b"\n(") + (self._after_newline and data[:1] == b"(")
+        self._after_newline = data.endswith(b"\n")
+
+
+class _InlineRows(RowCounter):
+    """MySQL and older MariaDB write all rows of a statement on one line: `VALUES (1,'a'),(2,'b');`.
+
+    Rows are told apart by what stands outside of quotes; quotes inside of values are escaped by a backslash.
+    """
+
+    def __init__(self) -> None:
+        self._quoted = False
+        self._carry = b""
+        self._tails = {b"),(": b"", b" VALUES (": b""}
+
+    def feed(self, data: bytes) -> None:
+        data = self._carry + data
+        slashes = len(data) - len(data.rstrip(b"\\"))
+        self._carry = b"\\" if slashes % 2 else b""
+        if self._carry:
+            data = data[:-1]
+        if b"\\" in data:
+            data = re.sub(rb"\\.", b"", data, flags=re.DOTALL)
+        pieces = data.split(b"'")
+        outside = b"'".join(pieces[self._quoted :: 2])
+        self._quoted ^= len(pieces) % 2 == 0
+        for mark, tail in self._tails.items():
+            # A mark may straddle two pieces; a tail is too short to hold a whole one.
+            text = tail + outside
+            self.rows += text.count(mark)
+            self._tails[mark] = text[1 - len(mark) :]
+
+
+class MySQLScanner(Scanner):
+    """Follows a dump of one database, and takes the DEFINER clauses and the sandbox line out of it.
+
+    Without a DEFINER the restoring user becomes it; with one, the restore needs SET USER or SUPER and the
+    account must exist (MySQL manual, 27.6 "Stored Object Access Control").
+    """
+
+    end_of_rows = b"\n/*!40000 ALTER TABLE `"
+    trailer = b"-- Dump completed"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._announced: bytes | None = None
+
+    def line(self, line: bytes) -> bytes:
+        if line.startswith((b"INSERT ", b"(")):
+            return line  # rows of a dump made by others, without the comments that announce them
+        line = _SANDBOX.sub(b"", line)
+        if b"DEFINER" in line:
+            line = _EMPTY_COMMENT.sub(b"", _DEFINER.sub(b"", line))
+        return line
+
+    def starts_rows(self, line: bytes) -> str | None:
+        announced = _ANNOUNCES.fullmatch(line)
+        if announced:
+            self._announced = announced[1]
+            return None
+        starts = _STARTS.fullmatch(line)
+        if not starts or starts[1] != self._announced:
+            return None
+        self._announced = None
+        return starts[1].replace(b"``", b"`").decode(errors="surrogateescape")
+
+    def in_schema(self, line: bytes) -> bytes | None:
+        return None if line.startswith(_NOT_SCHEMA) else _COUNTERS.sub(b"", line)
+
+    def counter(self, line: bytes) -> RowCounter:
+        return _AnyRows()
+
+
+class _AnyRows(RowCounter):
+    """Chooses the way of counting by how the first statement of the stretch begins."""
+
+    _STYLE = re.compile(rb"\n?INSERT(?: IGNORE)? INTO `(?:[^`]|``)+` (?:\([^)]*\) )?VALUES([ \n])")
+
+    def __init__(self) -> None:
+        self._held = b""
+        self._chosen: RowCounter | None = None
+
+    def feed(self, data: bytes) -> None:
+        if self._chosen is None:
+            self._held += data
+            style = self._STYLE.match(self._held)
+            if not style:
+                return
+            self._chosen = _LineRows() if style[1] == b"\n" else _InlineRows()
+            data, self._held = self._held, b""
+        self._chosen.feed(data)
+        self.rows = self._chosen.rows

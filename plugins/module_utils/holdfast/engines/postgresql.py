@@ -1,0 +1,208 @@
+# Copyright (c) 2026, The Holdfast authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PostgreSQL, by its own dump and client programs and psycopg 3."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import DatabaseError, MissingLibrary
+from ..process import Tool, require_tool, secret_file
+from .base import Content, Dump, Engine, Inspection, Position
+from .postgresql_dump import PostgreSQLScanner, Roles
+from .sql_dump import ScannedDump, load_script
+
+if TYPE_CHECKING:
+    import psycopg
+
+_PACKAGE = "postgresql-client"
+_CONNECT_TIMEOUT_S = 10
+_MAINTENANCE_DATABASE = "postgres"
+
+# Empties the current database inside the transaction that fills it again. Extensions in `public` stay, since
+# creating one may take more rights than the restore has; what belongs to one is never dropped on its own.
+_EMPTY = r"""
+SET lock_timeout = '60s';
+DO $holdfast$
+DECLARE statements text[]; statement text;
+BEGIN
+  -- Written down first: a name cannot be told any more when a cascade has dropped its object.
+  statements := ARRAY(
+    SELECT format('DROP EVENT TRIGGER %I', evtname) FROM pg_event_trigger
+    UNION ALL SELECT format('DROP PUBLICATION %I', pubname) FROM pg_publication
+    UNION ALL SELECT format('SELECT lo_unlink(%s)', oid) FROM pg_largeobject_metadata
+    UNION ALL SELECT format('DROP SCHEMA %I CASCADE', nspname) FROM pg_namespace
+      WHERE nspname NOT LIKE 'pg\_%' AND nspname NOT IN ('information_schema', 'public')
+    UNION ALL SELECT format('DROP %s IF EXISTS public.%I CASCADE', CASE relkind WHEN 'v' THEN 'VIEW'
+        WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'S' THEN 'SEQUENCE' WHEN 'f' THEN 'FOREIGN TABLE'
+        WHEN 'c' THEN 'TYPE' ELSE 'TABLE' END, relname) FROM pg_class c
+      WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'S', 'f', 'c')
+      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')
+    UNION ALL SELECT format('DROP ROUTINE IF EXISTS %s CASCADE', p.oid::regprocedure) FROM pg_proc p
+      WHERE pronamespace = 'public'::regnamespace
+      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')
+    UNION ALL SELECT format('DROP TYPE IF EXISTS public.%I CASCADE', typname) FROM pg_type t
+      WHERE typnamespace = 'public'::regnamespace AND typtype IN ('d', 'e', 'r')
+      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = t.oid AND d.deptype = 'e')
+  );
+  FOREACH statement IN ARRAY statements LOOP
+    EXECUTE statement;
+  END LOOP;
+END
+$holdfast$;
+"""
+
+
+def quote(name: str) -> str:
+    """An identifier as it stands in a statement (PostgreSQL manual, 4.1.1)."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _conninfo(database: str) -> str:
+    """A connection string that names the database only (PostgreSQL manual, 34.1.1.1)."""
+    return "dbname='" + database.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _pass_field(value: str) -> str:
+    """A value as it stands in a password file (PostgreSQL manual, 34.16)."""
+    return value.replace("\\", "\\\\").replace(":", "\\:")
+
+
+class PostgreSQL(Engine):
+    """One database of a PostgreSQL server."""
+
+    name = "postgresql"
+    suffix = ".sql"
+    load_is_atomic = True
+
+    def unchanged(self, before: Position | None, now: Position | None) -> bool:
+        # The log's own position also moves by checkpoints, which change no data.
+        return before is not None and now is not None and bool(before["snapshot"] == now["snapshot"])
+
+    def check_tools(self) -> None:
+        _library()
+        require_tool(_PACKAGE, "pg_dump")
+        require_tool(_PACKAGE, "psql")
+
+    @contextlib.contextmanager
+    def _connect(self, database: str | None = None) -> Iterator[psycopg.Connection[Any]]:
+        library = _library()
+        login = self.login
+        name = database or login.database
+        try:
+            connection = library.connect(
+                host=login.login_unix_socket or login.login_host,
+                port=login.login_port or 5432,
+                user=login.login_user,
+                password=login.login_password,
+                dbname=name,
+                connect_timeout=_CONNECT_TIMEOUT_S,
+                autocommit=True,
+            )
+        except library.Error as error:
+            raise DatabaseError(f"Cannot reach the database {name} at {self._where()}: {error}") from error
+        try:
+            with connection:
+                yield connection
+        except library.Error as error:
+            raise DatabaseError(f"The database {name} at {self._where()} refused: {error}") from error
+
+    def _where(self) -> str:
+        return f"{self.login.login_unix_socket or self.login.login_host}:{self.login.login_port or 5432}"
+
+    def inspect(self) -> Inspection:
+        # A snapshot's text is the same only while no transaction that writes began or ended
+        # (PostgreSQL manual, 9.27.10 "Transaction ID and Snapshot Information Functions").
+        query = (
+            "SELECT current_setting('server_version'), pg_database_size(current_database()),"
+            " txid_current_snapshot()::text, CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()"
+            " ELSE pg_current_wal_insert_lsn() END::text"
+        )
+        with self._connect() as connection:
+            row = connection.execute(query).fetchone()
+        assert row is not None
+        return Inspection(row[0], int(row[1]), {"snapshot": row[2], "lsn": row[3]})
+
+    def count_rows(self) -> dict[str, int]:
+        query = (
+            "SELECT schemaname, tablename FROM pg_tables"
+            " WHERE schemaname NOT LIKE 'pg\\_%' AND schemaname <> 'information_schema'"
+        )
+        counts = {}
+        with self._connect() as connection:
+            for schema, table in connection.execute(query).fetchall():
+                row = connection.execute(f"SELECT count(*) FROM {quote(schema)}.{quote(table)}").fetchone()
+                counts[f"{schema}.{table}"] = int(row[0]) if row else 0
+        return counts
+
+    def dump(self, workdir: Path) -> Dump:
+        return ScannedDump(PostgreSQLScanner(), self._run_dump())
+
+    def _run_dump(self) -> Iterator[bytes]:
+        program = require_tool(_PACKAGE, "pg_dump")
+        with self._client() as (arguments, how):
+            argv = [program, *arguments, "--format=plain", "--no-tablespaces", "--encoding=UTF8"]
+            with Tool(argv, stdout=subprocess.PIPE, **how) as tool:
+                yield from tool.chunks()
+
+    def examine(self, stream: Iterable[bytes], workdir: Path) -> Content:
+        return PostgreSQLScanner().examine(stream)
+
+    def load(self, stream: Iterable[bytes], *, script: bool = False) -> None:
+        program = require_tool(_PACKAGE, "psql")
+        scanner = PostgreSQLScanner(self._roles())
+        with self._client() as (arguments, how):
+            argv = [program, *arguments, "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--file=-"]
+            with Tool(argv, stdin=subprocess.PIPE, **how) as tool:
+                tool.stdin.write(b"BEGIN;\n" + _EMPTY.encode())
+                load_script(scanner, stream, tool.stdin)
+                if not script:
+                    scanner.finish()
+                # Sent only now: a stream that breaks off ends without it, and the server rolls all of it back.
+                tool.stdin.write(b"\nCOMMIT;\n")
+
+    def _roles(self) -> Roles:
+        with self._connect() as connection:
+            rows = connection.execute(
+                "SELECT rolname, pg_has_role(current_user, oid, 'MEMBER') FROM pg_roles"
+            ).fetchall()
+        return Roles(
+            known=frozenset(name for name, _ in rows) | {"PUBLIC"},
+            own=frozenset(name for name, member in rows if member),
+        )
+
+    def create(self) -> None:
+        with self._connect(_MAINTENANCE_DATABASE) as connection:
+            connection.execute(f"CREATE DATABASE {quote(self.login.database)} TEMPLATE template0 ENCODING 'UTF8'")
+
+    def drop(self) -> None:
+        with self._connect(_MAINTENANCE_DATABASE) as connection:
+            connection.execute(f"DROP DATABASE IF EXISTS {quote(self.login.database)}")
+
+    @contextlib.contextmanager
+    def _client(self) -> Iterator[tuple[list[str], dict[str, Any]]]:
+        """Arguments and environment that bring a client program to the database, the password in memory."""
+        login = self.login
+        arguments = [
+            f"--host={login.login_unix_socket or login.login_host}",
+            f"--port={login.login_port or 5432}",
+        ]
+        if login.login_user:
+            arguments.append(f"--username={login.login_user}")
+        arguments += ["--no-password", f"--dbname={_conninfo(login.database)}"]
+        line = ":".join(["*", "*", "*", "*", _pass_field(login.login_password or "")])
+        with secret_file(line + "\n") as (path, descriptor):
+            yield arguments, {"env": {"PGPASSFILE": path}, "pass_fds": [descriptor]}
+
+
+def _library() -> Any:
+    try:
+        import psycopg
+    except ImportError:
+        raise MissingLibrary("psycopg") from None
+    return psycopg

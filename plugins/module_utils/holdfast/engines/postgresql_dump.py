@@ -1,0 +1,100 @@
+# Copyright (c) 2026, The Holdfast authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The plain format of pg_dump, read while it streams by."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from .scanner import RowCounter, Scanner
+
+_NAME = rb'(?:"(?:[^"]|"")+"|[\w$]+)'
+_ANNOUNCES = re.compile(rb"-- Data for Name: .*; Type: TABLE DATA; ")
+_STARTS = re.compile(rb"COPY ((?:" + _NAME + rb"\.)?" + _NAME + rb") .*FROM stdin;\n")
+_OWNER = re.compile(rb"ALTER .+ OWNER TO (" + _NAME + rb");\n")
+_GRANT = re.compile(
+    rb"(?:GRANT|REVOKE|ALTER DEFAULT PRIVILEGES FOR ROLE (" + _NAME + rb")) .+ "
+    rb"(?:TO|FROM) (" + _NAME + rb")(?: WITH GRANT OPTION)?;\n"
+)
+# Only the owner of these may change them, and a restore leaves them where they are.
+_KEPT_OBJECTS = re.compile(rb"(?:(?:GRANT|REVOKE) .+ ON SCHEMA public|COMMENT ON (?:EXTENSION|SCHEMA public)) ")
+_NOT_SCHEMA = (b"--", b"SET ", b"SELECT pg_catalog.set", b"\\restrict ", b"\\unrestrict ", b"\n")
+
+
+@dataclass(frozen=True)
+class Roles:
+    """The roles of a server: those it has, and those that the login belongs to (a superuser: all).
+
+    A right can be given to any known role; only a role of one's own can be made an object's owner.
+    """
+
+    known: frozenset[str]
+    own: frozenset[str]
+
+
+class _CopyRows(RowCounter):
+    """COPY's text format has one row a line; a newline inside a value is written as backslash and n.
+
+    (PostgreSQL manual, SQL COPY, "Text Format".) Each row is preceded by a newline here, the last line's own
+    newline being part of what ends the stretch.
+    """
+
+    def feed(self, data: bytes) -> None:
+        self.rows += data.count(b"\n")
+
+
+class PostgreSQLScanner(Scanner):
+    """Follows a dump of one database.
+
+    With `roles`, what hands an object or a right to a role that cannot have it there is left out: such a line
+    would stop the restore on a server without the role, or by a user who may not act for it.
+    """
+
+    end_of_rows = b"\n\\.\n"
+    trailer = b"-- PostgreSQL database dump complete"
+
+    def __init__(self, roles: Roles | None = None) -> None:
+        super().__init__()
+        self._roles = roles
+        self._announced = False
+
+    def line(self, line: bytes) -> bytes:
+        if self._roles is None:
+            return line
+        if _KEPT_OBJECTS.match(line):
+            return b""
+        owner = _OWNER.fullmatch(line)
+        if owner:
+            return line if _plain(owner[1]) in self._roles.own else b""
+        grant = _GRANT.fullmatch(line)
+        if grant:
+            possible = _plain(grant[2]) in self._roles.known and (not grant[1] or _plain(grant[1]) in self._roles.own)
+            return line if possible else b""
+        return line
+
+    def starts_rows(self, line: bytes) -> str | None:
+        if line.startswith(b"-- Data for Name: "):
+            self._announced = bool(_ANNOUNCES.match(line))
+            return None
+        starts = _STARTS.fullmatch(line) if self._announced else None
+        if not starts:
+            return None
+        self._announced = False
+        return starts[1].decode(errors="surrogateescape")
+
+    def in_schema(self, line: bytes) -> bytes | None:
+        if line.startswith(_NOT_SCHEMA) or _KEPT_OBJECTS.match(line):
+            return None
+        return None if _OWNER.fullmatch(line) or _GRANT.fullmatch(line) else line
+
+    def counter(self, line: bytes) -> RowCounter:
+        return _CopyRows()
+
+
+def _plain(name: bytes) -> str:
+    """A role's name without its quotes."""
+    if name.startswith(b'"'):
+        name = name[1:-1].replace(b'""', b'"')
+    return name.decode(errors="surrogateescape")

@@ -1,0 +1,150 @@
+# Copyright (c) 2026, The Holdfast authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reading an SQL dump while it streams by: rows and checksums per table, and what the rest of it says.
+
+A dump is lines of SQL with stretches of rows between them. Rows are counted and hashed in large pieces, as they
+come, so the cost stays far below the dump's own; only the lines between are looked at one by one. Because the
+figures are taken from the dump itself they belong to its very snapshot, on every server and for every user.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterable, Iterator
+
+from ..errors import DamagedBackup
+from .base import Content, Table
+
+_LINE_LIMIT = 1 << 30  # the largest statement a MySQL server accepts (max_allowed_packet)
+
+
+class RowCounter(ABC):
+    """Counts rows in a stretch of data that arrives in arbitrary pieces."""
+
+    rows = 0
+
+    @abstractmethod
+    def feed(self, data: bytes) -> None:
+        """Take the next piece."""
+
+
+class Scanner(ABC):
+    """Follows a dump of one dialect. Feed it pieces; it gives back the bytes to keep."""
+
+    end_of_rows: bytes  # begins with the newline before the line that ends a stretch of rows
+    trailer: bytes  # begins the last comment of a whole dump
+
+    def __init__(self) -> None:
+        self._pending = b""
+        self._table: str | None = None
+        self._counter: RowCounter | None = None
+        self._hash = hashlib.sha256()
+        self._schema = hashlib.sha256()
+        self._tables: dict[str, Table] = {}
+        self._complete = False
+
+    @abstractmethod
+    def line(self, line: bytes) -> bytes:
+        """Look at one line outside of rows and return it as it shall be kept (b"" drops it)."""
+
+    @abstractmethod
+    def starts_rows(self, line: bytes) -> str | None:
+        """The table's name when `line` is the last one before a stretch of rows."""
+
+    @abstractmethod
+    def in_schema(self, line: bytes) -> bytes | None:
+        """What of `line` counts for the schema's fingerprint; None for nothing."""
+
+    @abstractmethod
+    def counter(self, line: bytes) -> RowCounter:
+        """A counter for the stretch of rows that `line` starts."""
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Take the next piece of the dump and yield what to keep of it so far."""
+        data = self._pending + data
+        self._pending = b""
+        while data:
+            if self._table is None:
+                data = yield from self._lines(data)
+            else:
+                data = yield from self._rows(data)
+
+    def _lines(self, data: bytes) -> Generator[bytes, None, bytes]:
+        """Handle whole lines up to the next stretch of rows; returns what follows."""
+        kept: list[bytes] = []
+        start = 0
+        while (end := data.find(b"\n", start)) >= 0:
+            line = data[start : end + 1]
+            start = end + 1
+            table = self._take(line, kept)
+            if table is not None:
+                self._begin(table, line)
+                # The newline before the first row belongs to the rows: it lets `end_of_rows` match at once.
+                kept[-1] = kept[-1][:-1]
+                yield b"".join(kept)
+                return b"\n" + data[start:]
+        self._pending = data[start:]
+        if len(self._pending) > _LINE_LIMIT:
+            raise DamagedBackup("The dump has a line of more than 1 GiB outside of rows; this is not a database dump.")
+        yield b"".join(kept)
+        return b""
+
+    def _take(self, line: bytes, kept: list[bytes]) -> str | None:
+        line = self.line(line)
+        if not line:
+            return None
+        kept.append(line)
+        if line.startswith(self.trailer):
+            self._complete = True
+        counted = self.in_schema(line)
+        if counted:
+            self._schema.update(counted)
+        return self.starts_rows(line)
+
+    def _begin(self, table: str, line: bytes) -> None:
+        self._table = table
+        self._counter = self.counter(line)
+        self._hash = hashlib.sha256()
+
+    def _rows(self, data: bytes) -> Generator[bytes, None, bytes]:
+        """Handle rows up to the end of their stretch, or all but a possible beginning of that end."""
+        end = data.find(self.end_of_rows)
+        if end < 0:
+            cut = max(0, len(data) - len(self.end_of_rows) + 1)
+            self._pending = data[cut:]
+            rows = data[:cut]
+        else:
+            rows = data[:end]
+        assert self._counter is not None
+        self._hash.update(rows)
+        self._counter.feed(rows)
+        yield rows
+        if end < 0:
+            return b""
+        assert self._table is not None
+        self._tables[self._table] = Table(self._counter.rows, self._hash.hexdigest())
+        self._table = None
+        yield b"\n"
+        return data[end + 1 :]
+
+    def finish(self) -> Content:
+        """The dump has ended. Raises DamagedBackup when its own last line never came."""
+        if self._pending.startswith(self.trailer):
+            self._complete = True
+        if self._table is not None or not self._complete:
+            where = f" in the rows of table {self._table}" if self._table else ""
+            raise DamagedBackup(f"The dump breaks off{where}: its closing line is missing.")
+        return Content(dict(self._tables), self._schema.hexdigest())
+
+    def rest(self) -> bytes:
+        """What came after the last newline; to be kept at the end."""
+        return self._pending
+
+    def examine(self, stream: Iterable[bytes]) -> Content:
+        """Read a whole dump for its content only."""
+        for piece in stream:
+            for _ in self.feed(piece):
+                pass
+        return self.finish()

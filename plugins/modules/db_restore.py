@@ -1,0 +1,197 @@
+#!/usr/bin/python
+# Copyright (c) 2026, The Holdfast authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: db_restore
+short_description: Put a verified backup back into a database
+version_added: 0.1.0
+author: The Holdfast authors (@holdfast)
+description:
+  - Verifies a backup, takes a safety backup of what it is about to replace, replaces everything in the database by the
+    backup, and compares the result with the backup's manifest.
+  - When loading or comparing fails, the database goes back to what it was, by itself, and the message says so.
+  - PostgreSQL and SQLite are loaded in one transaction. MySQL and MariaDB are emptied and loaded, as they have none for
+    this; the safety backup is what brings them back.
+  - Nobody should write to the database meanwhile; what is written between the safety backup and the end is lost.
+extends_documentation_fragment:
+  - holdfast.deploy.database
+attributes:
+  check_mode:
+    support: full
+    description: Finds and verifies the backup and tries the login; touches neither the database nor the backup.
+  diff_mode:
+    support: full
+    description: Shows the rows of each table before and after.
+  platform:
+    support: full
+    platforms: linux
+    description: Passwords are handed on by memory files, which Linux has.
+options:
+  root:
+    description: The folder that holds the backup sets; the safety backup goes there too.
+    type: path
+    required: true
+  app:
+    description: The application's name, a folder in O(root).
+    type: str
+    required: true
+  backup:
+    description:
+      - The id of a set, the path of a set's folder, or V(latest) for the newest set of this database that is not a
+        safety backup.
+      - Or the path of a dump made by others on the target, ending in C(.sql), C(.sql.gz) or C(.sql.zst), for any engine.
+    type: str
+    required: true
+  verify:
+    description: How far the backup is checked before anything is touched; see M(holdfast.deploy.db_backup).
+    type: str
+    choices: [none, checksum, archive]
+    default: archive
+  verify_only:
+    description: Verify the backup and stop there. A set keeps the result beside its manifest.
+    type: bool
+    default: false
+  safety_backup:
+    description: Back up what is about to be replaced, with the label V(safety), before it is touched.
+    type: bool
+    default: true
+seealso:
+  - module: holdfast.deploy.db_backup
+  - module: holdfast.deploy.db_backup_info
+"""
+
+EXAMPLES = r"""
+- name: Put the newest backup back
+  holdfast.deploy.db_restore:
+    engine: mysql
+    database: shop
+    login_user: shop_migrate
+    login_password: "{{ vault_shop_migrate_password }}"
+    root: /var/backups/holdfast
+    app: shop
+    backup: latest
+
+- name: Only look whether a set is whole
+  holdfast.deploy.db_restore:
+    engine: sqlite
+    database: /srv/shop/shared/database.sqlite
+    root: /var/backups/holdfast
+    app: shop
+    backup: 20261123T150735.123456Z-nightly-64a6ef
+    verify_only: true
+
+- name: Load a dump that somebody sent
+  holdfast.deploy.db_restore:
+    engine: postgresql
+    database: shop
+    login_unix_socket: /var/run/postgresql
+    root: /var/backups/holdfast
+    app: shop
+    backup: /root/shop.sql.gz
+"""
+
+RETURN = r"""
+restored:
+  description: The backup's id, or the foreign file's path.
+  returned: success
+  type: str
+backup_set:
+  description: The set, as M(holdfast.deploy.db_backup) returns it; null for a foreign file.
+  returned: success
+  type: dict
+safety_backup:
+  description: The set that holds what was replaced; null when none was taken.
+  returned: success
+  type: dict
+seconds:
+  description: How long each part took, in seconds.
+  returned: success
+  type: dict
+  sample: {"verify": 0.4, "safety_backup": 1.2, "load": 3.0, "compare": 0.9}
+"""
+
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+from ..module_utils.holdfast.backup.create import Plan
+from ..module_utils.holdfast.backup.restore import Source, find_source, restore, verify_source
+from ..module_utils.holdfast.backup.sets import SAFETY_LABEL
+from ..module_utils.holdfast.compression import codec_of
+from ..module_utils.holdfast.engines import Engine
+from ..module_utils.holdfast.errors import HoldfastError, MissingLibrary
+from ..module_utils.holdfast.options import LOGIN_OPTIONS, engine_from
+
+
+def rows_as_text(tables: dict[str, int]) -> str:
+    return "".join(f"{name}: {rows} rows\n" for name, rows in sorted(tables.items()))
+
+
+def diff_of(engine: Engine, source: Source) -> dict[str, str]:
+    """The rows of each table now, and as they will be."""
+    after = "(a dump made by others)\n"
+    if source.expected:
+        after = rows_as_text({name: table.rows for name, table in source.expected.tables.items()})
+    return {"before": rows_as_text(engine.count_rows()), "after": after}
+
+
+def run(module: AnsibleModule) -> dict[str, object]:
+    params = module.params
+    engine = engine_from(params)
+    root = Path(params["root"])
+    source = find_source(root, params["app"], params["backup"], engine)
+    result = {
+        "changed": not params["verify_only"],
+        "restored": source.name,
+        "backup_set": source.backup.summary() if source.backup else None,
+        "safety_backup": None,
+        "seconds": {},
+    }
+    if params["verify_only"] or module.check_mode:
+        verified = verify_source(source, engine, params["verify"], record=not module.check_mode)
+        if verified:
+            result["backup_set"] = verified.summary()
+        if params["verify_only"]:
+            return result
+        engine.check_tools()
+        engine.inspect()
+    if module._diff:
+        result["diff"] = diff_of(engine, source)
+    if module.check_mode:
+        return result
+    safety = Plan(root, params["app"], SAFETY_LABEL, codec_of(source.path).name) if params["safety_backup"] else None
+    done = restore(engine, source, verify=params["verify"], safety=safety)
+    result["seconds"] = done.seconds
+    result["safety_backup"] = done.safety.summary() if done.safety else None
+    result["backup_set"] = done.backup.summary() if done.backup else None
+    return result
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **LOGIN_OPTIONS,
+            "root": {"type": "path", "required": True},
+            "app": {"type": "str", "required": True},
+            "backup": {"type": "str", "required": True},
+            "verify": {"type": "str", "default": "archive", "choices": ["none", "checksum", "archive"]},
+            "verify_only": {"type": "bool", "default": False},
+            "safety_backup": {"type": "bool", "default": True},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        result = run(module)
+    except MissingLibrary as error:
+        module.fail_json(msg=missing_required_lib(error.library))
+    except HoldfastError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
