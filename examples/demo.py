@@ -90,16 +90,10 @@ class Demo:
         left_out = shutil.ignore_patterns("versions", "README.md", "__pycache__")
         shutil.copytree(source, self._version_folder(version), ignore=left_out)
         if parent is not None:
-            shutil.copytree(
-                APP / "versions" / str(version), self._version_folder(version), dirs_exist_ok=True
-            )
+            shutil.copytree(APP / "versions" / str(version), self._version_folder(version), dirs_exist_ok=True)
 
     def _version_folder(self, version: int) -> Path:
         return self.folder / "versions" / str(version)
-
-    def log(self, version: int) -> Path:
-        """Where the output of the deploy of `version` is."""
-        return self.folder / f"deploy-{version}.log"
 
     def deploy(self, version: int) -> int:
         """Run deploy.yml for one version as an operator would; returns its exit status."""
@@ -116,7 +110,7 @@ class Demo:
             "-e",
             json.dumps(values),
         ]
-        with open(self.log(version), "wb") as log:
+        with open(_log(self.folder, version), "wb") as log:
             # In a session of its own: on Ctrl-C this program decides what ends, and when.
             play = subprocess.Popen(
                 argv,
@@ -159,9 +153,7 @@ class Demo:
         """Order some things, and wait until the worker has processed them."""
         for number in range(count):
             customer, item = CUSTOMERS[number % len(CUSTOMERS)], ITEMS[number % len(ITEMS)]
-            status, said = self.ask(
-                "POST", "/orders", {"customer": customer, "item": item, "quantity": number + 1}
-            )
+            status, said = self.ask("POST", "/orders", {"customer": customer, "item": item, "quantity": number + 1})
             if status != 201:
                 raise DemoFailed(f"The application did not take an order: {status} {said}")
         _wait("the worker to process the orders", lambda: all(row["processed_by"] for row in self.orders()))
@@ -180,26 +172,6 @@ class Demo:
             database = list(connection.iterdump())
         return Snapshot(self.orders(), database, health["release"], health["version"])
 
-    def processes(self) -> list[int]:
-        """The numbers of all processes that carry this run's mark (proc(5): /proc/PID/environ)."""
-        mark = f"{MARK}={self.folder}".encode()
-        found = []
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit() and int(entry.name) != os.getpid():
-                with contextlib.suppress(OSError):
-                    if mark in (entry / "environ").read_bytes().split(b"\0"):
-                        found.append(int(entry.name))
-        return found
-
-    def end_processes(self) -> None:
-        """End every process of this run, politely first."""
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            for process in self.processes():
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(process, number)
-            with contextlib.suppress(DemoFailed):
-                _wait("processes to end", lambda: not self.processes(), END_LIMIT_S)
-
 
 def good_deploy(demo: Demo, step: Step, orders: int) -> None:
     """Deploy a version that works, look at it, and order some things."""
@@ -213,9 +185,7 @@ def good_deploy(demo: Demo, step: Step, orders: int) -> None:
     answers = http_status == 200 and health["version"] == version
     step.check(f"version {version} answers, release {health['release']}", answers)
     after = demo.orders()
-    kept = len(after) == len(before) and all(
-        old.items() <= new.items() for old, new in zip(before, after, strict=True)
-    )
+    kept = len(after) == len(before) and all(old.items() <= new.items() for old, new in zip(before, after, strict=True))
     if before:
         step.check(f"all {len(before)} orders are there, every old value unchanged", kept)
         priced = all(row.get("price_cents") for row in after)
@@ -241,9 +211,7 @@ def bad_deploy(demo: Demo, step: Step) -> None:
     step.check("the database is the same: schema and rows of every table", after.database == before.database)
     demo.order(1)
     worker = demo.orders()[-1]["processed_by"]
-    step.check(
-        f"the worker runs that release: it processed a new order as {worker}", worker == before.release
-    )
+    step.check(f"the worker runs that release: it processed a new order as {worker}", worker == before.release)
     step.happened = f"rolled back to version {after.version}" if step.good else "not as it was before"
 
 
@@ -273,11 +241,32 @@ def summary(steps: list[Step]) -> str:
         for step in steps
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    lines = [
-        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
+    lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     lines.insert(1, "  ".join("-" * width for width in widths))
     return "\n".join(lines)
+
+
+def processes_of(folder: Path) -> list[int]:
+    """The numbers of all processes that carry the mark of the run in `folder` (proc(5): /proc/PID/environ)."""
+    mark = f"{MARK}={folder}".encode()
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            with contextlib.suppress(OSError):
+                if mark in (entry / "environ").read_bytes().split(b"\0"):
+                    found.append(int(entry.name))
+    return found
+
+
+def end_processes(folder: Path) -> list[int]:
+    """End every process of the run, politely first; returns those that are left."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for process in processes_of(folder):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, number)
+        with contextlib.suppress(DemoFailed):
+            _wait("processes to end", lambda: not processes_of(folder), END_LIMIT_S)
+    return processes_of(folder)
 
 
 def main() -> int:
@@ -289,8 +278,8 @@ def main() -> int:
     problem = ""
     with _interruptible():
         folder = Path(tempfile.mkdtemp(prefix="holdfast-demo-"))
-        demo = Demo(folder)
         try:
+            demo = Demo(folder)
             print(f"Everything is in {folder}, the application on http://127.0.0.1:{demo.port}")
             if not shutil.which("zstd"):
                 print("The program zstd is not on this machine: the backups are compressed with gzip.")
@@ -301,10 +290,9 @@ def main() -> int:
             problem = "Interrupted."
         finally:
             _ignore_interrupts()
-            failed = next((step for step in steps if step.happened and not step.good), None)
-            _show_log(demo, failed or (next((s for s in steps if s.checks and not s.good), None)), problem)
-            demo.end_processes()
-            left = demo.processes()
+            left = end_processes(folder)
+            if problem != "Interrupted.":
+                _show_log(folder, steps)
             if not keep:
                 shutil.rmtree(folder)
     print(f"\n{summary(steps)}\n")
@@ -316,10 +304,18 @@ def main() -> int:
     return 0
 
 
-def _show_log(demo: Demo, step: Step | None, problem: str) -> None:
-    """What Ansible said in the step that went wrong, whole."""
-    if step is not None and demo.log(step.number).exists() and problem != "Interrupted.":
-        print(f"\nWhat ansible-playbook said in step {step.number}:\n{demo.log(step.number).read_text()}")
+def _log(folder: Path, version: int) -> Path:
+    """Where the output of the deploy of `version` is."""
+    return folder / f"deploy-{version}.log"
+
+
+def _show_log(folder: Path, steps: list[Step]) -> None:
+    """What Ansible said in the first step that went wrong, whole."""
+    for step in steps:
+        log = _log(folder, step.number)
+        if not step.good and log.exists():
+            print(f"\nWhat ansible-playbook said in step {step.number}:\n{log.read_text()}")
+            return
 
 
 def _timed(step: Step, job: Callable[[], int]) -> int:
@@ -364,9 +360,7 @@ def _interruptible() -> Iterator[None]:
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
-    kept = {
-        number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    }
+    kept = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:

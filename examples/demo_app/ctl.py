@@ -22,7 +22,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from layout import MAINTENANCE, PORT, RELEASE, RUN
+from layout import BYPASS_COOKIE, MAINTENANCE, PORT, RELEASE, RUN
 
 SCRIPTS = {"web": "server.py", "worker": "worker.py"}
 LIMIT_S = 10.0
@@ -53,7 +53,7 @@ def answering_release() -> str | None:
     """The release whose server answers on the port; an empty text for one that answers with an error."""
     connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=LIMIT_S)
     with contextlib.closing(connection), contextlib.suppress(OSError, http.client.HTTPException):
-        connection.request("GET", "/bypass/health")
+        connection.request("GET", "/health", headers={"Cookie": BYPASS_COOKIE})
         return str(json.loads(connection.getresponse().read()).get("release", ""))
     return None
 

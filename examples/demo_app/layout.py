@@ -17,6 +17,10 @@ DATABASE = RELEASE / "data" / "orders.sqlite"
 RUN = RELEASE / "run"
 MAINTENANCE = RUN / "maintenance"
 
+# During maintenance, GET BYPASS gives a cookie that lets its bearer in. A real application wants a secret path.
+BYPASS = "/bypass"
+BYPASS_COOKIE = "maintenance_bypass=yes"
+
 PORT = int(os.environ.get("DEMO_PORT", "8780"))
 
 

@@ -21,14 +21,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import orders
-from layout import MAINTENANCE, PORT, RELEASE, VERSION, live_release
+from layout import BYPASS, BYPASS_COOKIE, MAINTENANCE, PORT, RELEASE, VERSION, live_release
 
-BYPASS = "/bypass"
 RETRY_AFTER_S = 5
 
 
 class Handler(BaseHTTPRequestHandler):
-    """GET /health, GET /orders, POST /orders; with /bypass before it, a path is served during maintenance too."""
+    """GET /health, GET /orders, POST /orders; during maintenance only for who has the cookie of GET /bypass."""
 
     server_version = "HoldfastDemo"
     timeout = 5  # seconds; a client that connects and says nothing must not hold up a reload
@@ -42,14 +41,15 @@ class Handler(BaseHTTPRequestHandler):
         self._answer({"/orders": self._add})
 
     def _answer(self, routes: dict[str, Any]) -> None:
-        path = self.path.removeprefix(BYPASS)
         try:
-            if path == self.path and MAINTENANCE.exists():
-                self._send(503, {"status": "maintenance"})
-            elif path in routes:
-                self._send(*routes[path]())
+            if self.path == BYPASS:
+                self._send(200, {"status": "bypass"}, {"Set-Cookie": f"{BYPASS_COOKIE}; Path=/"})
+            elif MAINTENANCE.exists() and BYPASS_COOKIE not in self.headers.get("Cookie", ""):
+                self._send(503, {"status": "maintenance"}, {"Retry-After": str(RETRY_AFTER_S)})
+            elif self.path in routes:
+                self._send(*routes[self.path]())
             else:
-                self._send(404, {"error": f"there is no {self.command} {path}"})
+                self._send(404, {"error": f"there is no {self.command} {self.path}"})
         except (sqlite3.Error, KeyError, ValueError) as error:
             self._send(500, {"status": "fail", "error": f"{type(error).__name__}: {error}"})
 
@@ -61,13 +61,13 @@ class Handler(BaseHTTPRequestHandler):
         order = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         return 201, {"id": orders.add(order["customer"], order["item"], int(order["quantity"]))}
 
-    def _send(self, status: int, content: object) -> None:
+    def _send(self, status: int, content: object, headers: dict[str, str] | None = None) -> None:
         body = json.dumps(content, ensure_ascii=False).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
-        if status == 503:
-            self.send_header("Retry-After", str(RETRY_AFTER_S))
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
 

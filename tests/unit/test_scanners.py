@@ -1,0 +1,191 @@
+"""Dumps are read right, whatever the size of the pieces they arrive in."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.engines.mysql_dump import MySQLScanner
+from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.engines.postgresql_dump import (
+    PostgreSQLScanner,
+    Roles,
+)
+from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.errors import DamagedBackup
+
+PIECES = [1, 2, 7, 64, 10_000]
+
+MARIADB = rb"""/*M!999999\- enable the sandbox mode */ 
+-- MariaDB dump 10.19  Distrib 10.11.19-MariaDB
+DROP TABLE IF EXISTS `empty`;
+CREATE TABLE `empty` (
+  `x` int(11) DEFAULT NULL
+) ENGINE=InnoDB;
+--
+-- Dumping data for table `empty`
+--
+
+LOCK TABLES `empty` WRITE;
+/*!40000 ALTER TABLE `empty` DISABLE KEYS */;
+/*!40000 ALTER TABLE `empty` ENABLE KEYS */;
+UNLOCK TABLES;
+CREATE TABLE `od``d` (
+  `id` int(11) NOT NULL AUTO_INCREMENT
+) ENGINE=InnoDB AUTO_INCREMENT=3;
+--
+-- Dumping data for table `od``d`
+--
+
+LOCK TABLES `od``d` WRITE;
+/*!40000 ALTER TABLE `od``d` DISABLE KEYS */;
+INSERT INTO `od``d` VALUES
+(1,'DEFINER=`root`@`localhost`),\n(2'),
+(2,'it\'s \\ and ),('),
+(3,0x00FF27);
+/*!40000 ALTER TABLE `od``d` ENABLE KEYS */;
+UNLOCK TABLES;
+DELIMITER ;;
+/*!50003 CREATE*/ /*!50017 DEFINER=`nobody`@`nowhere`*/ /*!50003 trigger tr before insert on t for each row set @a=1 */;;
+CREATE DEFINER=`root`@`localhost` PROCEDURE `p`()
+begin
+/*!40000 ALTER TABLE `fake` DISABLE KEYS */;
+end
+;;
+DELIMITER ;
+/*!50001 CREATE ALGORITHM=UNDEFINED */
+/*!50013 DEFINER=`root`@`localhost` SQL SECURITY DEFINER */
+/*!50001 VIEW `v` AS select 1 AS `x` */;
+
+-- Dump completed
+"""
+
+MYSQL = MARIADB.replace(b" VALUES\n(", b" VALUES (").replace(b"'),\n(", b"'),(").replace(b"),(3,0x", b"),(3,0x")
+
+POSTGRESQL = rb'''--
+-- PostgreSQL database dump
+--
+
+\restrict Ab12
+
+SET statement_timeout = 0;
+CREATE FUNCTION public.f() RETURNS integer
+    LANGUAGE plpgsql
+    AS $$ begin
+COPY public.fake (x) FROM stdin;
+return 1; end $$;
+
+ALTER FUNCTION public.f() OWNER TO shop_owner;
+
+CREATE TABLE public.e (
+    x integer
+);
+
+--
+-- Data for Name: e; Type: TABLE DATA; Schema: public; Owner: -
+--
+
+COPY public.e (x) FROM stdin;
+\.
+
+
+--
+-- Data for Name: Odd "t"; Type: TABLE DATA; Schema: public; Owner: -
+--
+
+COPY public."Odd ""t""" (id, s) FROM stdin;
+1	x\n\\.\ny
+2	\N
+\.
+
+
+SELECT pg_catalog.setval('public.t_id_seq', 2, true);
+GRANT SELECT ON TABLE public.e TO reader;
+GRANT SELECT ON TABLE public.e TO gone;
+REVOKE USAGE ON SCHEMA public FROM PUBLIC;
+
+--
+-- PostgreSQL database dump complete
+--
+
+\unrestrict Ab12
+
+'''
+
+
+def fed(scanner, dump: bytes, size: int) -> bytes:
+    """The dump as the scanner keeps it, given in pieces of `size` bytes."""
+    pieces = (dump[start : start + size] for start in range(0, len(dump), size))
+    return b"".join(kept for piece in pieces for kept in scanner.feed(piece)) + scanner.rest()
+
+
+@pytest.mark.parametrize("size", PIECES)
+@pytest.mark.parametrize("dump", [MARIADB, MYSQL], ids=["row a line", "all on one line"])
+def test_mysql_rows_are_counted(dump, size):
+    scanner = MySQLScanner()
+    fed(scanner, dump, size)
+    assert {name: table.rows for name, table in scanner.finish().tables.items()} == {"empty": 0, "od`d": 3}
+
+
+@pytest.mark.parametrize("size", PIECES)
+def test_mysql_loses_definers_and_the_sandbox_line_and_nothing_else(size):
+    kept = fed(MySQLScanner(), MARIADB, size)
+    assert b"sandbox" not in kept
+    assert kept.count(b"DEFINER=") == 1, "the one in a row is data"
+    assert b"CREATE PROCEDURE `p`()" in kept
+    assert b"/*!50013 SQL SECURITY DEFINER */" in kept
+    assert b"/*!50003 CREATE*/ /*!50003 trigger tr" in kept
+    rows = kept[kept.index(b"INSERT INTO") : kept.index(b"/*!40000 ALTER TABLE `od``d` ENABLE")]
+    assert rows in MARIADB
+
+
+@pytest.mark.parametrize("size", PIECES)
+def test_postgresql_rows_are_counted_and_every_byte_is_kept(size):
+    scanner = PostgreSQLScanner()
+    assert fed(scanner, POSTGRESQL, size) == POSTGRESQL
+    tables = scanner.finish().tables
+    assert {name: table.rows for name, table in tables.items()} == {"public.e": 0, 'public."Odd ""t"""': 2}
+
+
+def test_postgresql_gives_nothing_to_roles_that_cannot_have_it():
+    roles = Roles(known=frozenset({"reader", "PUBLIC", "shop_owner"}), own=frozenset({"me"}))
+    kept = fed(PostgreSQLScanner(roles), POSTGRESQL, 64)
+    assert b"TO reader;" in kept
+    assert b"TO gone;" not in kept
+    assert b"OWNER TO" not in kept
+    assert b"ON SCHEMA public" not in kept
+
+
+@pytest.mark.parametrize(("scanner", "dump"), [(MySQLScanner, MARIADB), (PostgreSQLScanner, POSTGRESQL)])
+def test_a_dump_that_breaks_off_is_refused_wherever_it_does(scanner, dump):
+    whole = dump.rindex(b"complete") + len(b"complete")
+    for end in range(0, whole - len(b"completed\n"), 5):
+        with pytest.raises(DamagedBackup, match="breaks off"):
+            scanner().examine([dump[:end]])
+
+
+@pytest.mark.parametrize(
+    ("scanner", "dump", "before", "after"),
+    [
+        (MySQLScanner, MARIADB, b"AUTO_INCREMENT=3", b"AUTO_INCREMENT=9"),
+        (MySQLScanner, MARIADB, b"10.11.19", b"11.4.1"),
+        (PostgreSQLScanner, POSTGRESQL, b"'public.t_id_seq', 2", b"'public.t_id_seq', 3"),
+        (PostgreSQLScanner, POSTGRESQL, b"Ab12", b"Zz99"),
+        (PostgreSQLScanner, POSTGRESQL, b"OWNER TO shop_owner", b"OWNER TO postgres"),
+    ],
+)
+def test_counters_versions_and_owners_are_not_schema(scanner, dump, before, after):
+    assert before in dump
+    one, other = scanner().examine([dump]), scanner().examine([dump.replace(before, after)])
+    assert one.difference(other) is None
+
+
+@pytest.mark.parametrize(
+    ("scanner", "dump", "before", "after", "said"),
+    [
+        (MySQLScanner, MARIADB, b"it\\'s", b"it\\'t", "not the same content"),
+        (MySQLScanner, MARIADB, b"`x` int(11)", b"`x` bigint(20)", "schema"),
+        (PostgreSQLScanner, POSTGRESQL, b"2\t\\N\n", b"", "has 1 rows instead of 2"),
+        (PostgreSQLScanner, POSTGRESQL, b"x integer", b"x bigint", "schema"),
+    ],
+)
+def test_a_difference_is_named(scanner, dump, before, after, said):
+    assert before in dump
+    one, other = scanner().examine([dump]), scanner().examine([dump.replace(before, after)])
+    assert said in one.difference(other)
