@@ -80,7 +80,9 @@ class Demo:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.port = _free_port()
-        self.database = folder / "demo" / "shared" / "data" / "orders.sqlite"
+        shared = folder / "demo" / "shared"
+        self.database = shared / "data" / "orders.sqlite"
+        self.web_log = shared / "run" / "web.log"
         (folder / "tmp").mkdir()
         for version, parent in ((1, None), (2, 1), (3, 2), (4, 2)):
             self._make_version(version, parent)
@@ -194,11 +196,23 @@ def good_deploy(demo: Demo, step: Step, orders: int) -> None:
     step.happened = f"version {version} is live, {len(demo.orders())} orders"
 
 
-def bad_deploy(demo: Demo, step: Step) -> None:
+def migration_broke(demo: Demo, step: Step) -> tuple[str, bool]:
+    """Whether the harm was really done: the migration tells where it broke off."""
+    said = _log(demo.folder, step.number).read_text()
+    return "the migration did break half-way", "migration 0003_tidy_up broke off" in said
+
+
+def health_broke(demo: Demo, _: Step) -> tuple[str, bool]:
+    """Whether the new code was really live: its server wrote down that it answered with an error."""
+    return "the new code did serve, with errors", '" 500 -' in demo.web_log.read_text()
+
+
+def bad_deploy(demo: Demo, step: Step, broken: Callable[[Demo, Step], tuple[str, bool]]) -> None:
     """Deploy a version that breaks, and compare everything with how it was before."""
     before = demo.snapshot()
     status = _timed(step, lambda: demo.deploy(step.number))
     step.check(f"ansible-playbook ended with an error (status {status})", status != 0)
+    step.check(*broken(demo, step))
     http_status, _ = demo.ask("GET", "/health")
     step.check("maintenance is off: the application answers everybody", http_status == 200)
     after = demo.snapshot()
@@ -219,8 +233,8 @@ def run(demo: Demo, steps: list[Step]) -> None:
     """All the deploys, in order. Raises DemoFailed when one leaves nothing to go on with."""
     good_deploy(demo, steps[0], orders=6)
     good_deploy(demo, steps[1], orders=2)
-    bad_deploy(demo, steps[2])
-    bad_deploy(demo, steps[3])
+    bad_deploy(demo, steps[2], migration_broke)
+    bad_deploy(demo, steps[3], health_broke)
 
 
 def plan() -> list[Step]:

@@ -53,7 +53,8 @@ options:
     description:
       - How far the set is checked before it counts.
       - V(checksum) reads the files back and compares size and SHA-256.
-      - V(archive) unpacks them to their end as well, and compares tables, row counts, content and schema with the manifest.
+      - V(archive) unpacks them to their end as well, and compares tables, row counts, content and schema with the
+        manifest.
     type: str
     choices: [none, checksum, archive]
     default: archive

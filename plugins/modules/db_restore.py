@@ -43,7 +43,7 @@ options:
     description:
       - The id of a set, the path of a set's folder, or V(latest) for the newest set of this database that is not a
         safety backup.
-      - Or the path of a dump made by others on the target, ending in C(.sql), C(.sql.gz) or C(.sql.zst), for any engine.
+      - Or the path of a dump made by others on the target, ending in C(.sql), C(.sql.gz) or C(.sql.zst).
     type: str
     required: true
   verify:

@@ -1,0 +1,1 @@
+../plugins/modules/deploy_journal.py
