@@ -67,7 +67,7 @@ options:
     description: The backup set that holds the database as the release before left it.
     type: str
   keep_releases:
-    description: How many of those that were ever live are kept by V(pruned), besides the live one and the one before it.
+    description: How many of those that were ever live V(pruned) keeps, besides the live one and the one before it.
     type: int
     default: 5
 """
@@ -162,10 +162,7 @@ def linked(releases: Releases, module: AnsibleModule) -> Result:
 
 def active(releases: Releases, module: AnsibleModule) -> Result:
     name, before = module.params["release"], releases.current
-    if module.check_mode:
-        changed = before != name
-    else:
-        changed = releases.activate(name, module.params["restore_point"])
+    changed = before != name if module.check_mode else releases.activate(name, module.params["restore_point"])
     return {"changed": changed, "diff": {"before": f"current: {before}\n", "after": f"current: {name}\n"}}
 
 
