@@ -42,8 +42,8 @@ class _Run(threading.Thread):
         super().__init__(daemon=True)
         self.check = check
         self._answer: tuple[bool, str] | None = None
-        self._started = time.monotonic()
-        self._ended: float | None = None
+        self._begun = time.monotonic()
+        self._done_at: float | None = None
 
     def run(self) -> None:
         try:
@@ -52,18 +52,18 @@ class _Run(threading.Thread):
             self._answer = (False, str(seen))
         except Exception as error:  # a probe that breaks is a finding, not the end of all the others
             self._answer = (False, f"the probe broke: {error!r}")
-        self._ended = time.monotonic()
+        self._done_at = time.monotonic()
 
     def result(self) -> Result:
         """What came of it, or that nothing did in time."""
-        self.join(max(0.0, self._started + self.check.timeout - time.monotonic()) + 0.05)
+        self.join(max(0.0, self._begun + self.check.timeout - time.monotonic()) + 0.05)
         good, output = self._answer or (False, f"no answer within {self.check.timeout:g} s")
         return Result(
             name=self.check.name,
             type=self.check.type,
             status=PASS if good else (FAIL if self.check.critical else WARN),
             output=output,
-            latency_ms=round(((self._ended or time.monotonic()) - self._started) * 1000, 1),
+            latency_ms=round(((self._done_at or time.monotonic()) - self._begun) * 1000, 1),
             time=datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
             critical=self.check.critical,
         )
