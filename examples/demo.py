@@ -15,6 +15,7 @@ import contextlib
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -22,6 +23,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -207,6 +209,12 @@ def health_broke(demo: Demo, _: Step) -> tuple[str, bool]:
     return "the new code did serve, with errors", '" 500 -' in demo.web_log.read_text()
 
 
+def last_words(log: str) -> tuple[str, ...]:
+    """What the play says at its end: what failed, and where things stand."""
+    found = re.findall(r"(FAILED at .*) (NOW: .*)", log)
+    return found[-1] if found else ()
+
+
 def bad_deploy(demo: Demo, step: Step, broken: Callable[[Demo, Step], tuple[str, bool]]) -> None:
     """Deploy a version that breaks, and compare everything with how it was before."""
     before = demo.snapshot()
@@ -226,6 +234,8 @@ def bad_deploy(demo: Demo, step: Step, broken: Callable[[Demo, Step], tuple[str,
     demo.order(1)
     worker = demo.orders()[-1]["processed_by"]
     step.check(f"the worker runs that release: it processed a new order as {worker}", worker == before.release)
+    for said in last_words(_log(demo.folder, step.number).read_text()):
+        print(textwrap.fill(said, 110, initial_indent="     it said: ", subsequent_indent=" " * 14))
     step.happened = f"rolled back to version {after.version}" if step.good else "not as it was before"
 
 

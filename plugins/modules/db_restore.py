@@ -119,7 +119,7 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ..module_utils.holdfast.backup.create import Plan
-from ..module_utils.holdfast.backup.restore import Source, find_source, restore, verify_source
+from ..module_utils.holdfast.backup.restore import Source, check_restore, find_source, restore, verify_source
 from ..module_utils.holdfast.backup.sets import SAFETY_LABEL
 from ..module_utils.holdfast.compression import codec_of
 from ..module_utils.holdfast.engines import Engine
@@ -157,13 +157,12 @@ def run(module: AnsibleModule) -> dict[str, object]:
             result["backup_set"] = verified.summary()
         if params["verify_only"]:
             return result
-        engine.check_tools()
-        engine.inspect()
+    safety = Plan(root, params["app"], SAFETY_LABEL, codec_of(source.path).name) if params["safety_backup"] else None
+    check_restore(engine, safety)
     if module._diff:
         result["diff"] = diff_of(engine, source)
     if module.check_mode:
         return result
-    safety = Plan(root, params["app"], SAFETY_LABEL, codec_of(source.path).name) if params["safety_backup"] else None
     done = restore(engine, source, verify=params["verify"], safety=safety)
     result["seconds"] = done.seconds
     result["safety_backup"] = done.safety.summary() if done.safety else None

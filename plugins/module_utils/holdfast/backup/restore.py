@@ -96,6 +96,16 @@ def _check_foreign(path: Path, engine: Engine) -> None:
             raise InvalidInput(f"{path} is a dump of {dialect} and cannot be restored to {engine.name!r}.")
 
 
+def check_restore(engine: Engine, safety: Plan | None) -> None:
+    """Everything about a restore that can be known before anything is touched. Raises HoldfastError."""
+    if safety is not None:
+        check(engine, safety)
+    else:
+        engine.check_tools()
+        engine.inspect()
+    engine.check_load()
+
+
 def restore(engine: Engine, source: Source, *, verify: str, safety: Plan | None) -> Restored:
     """Replace the database by the source: verify, safety backup, load, compare.
 
@@ -103,11 +113,7 @@ def restore(engine: Engine, source: Source, *, verify: str, safety: Plan | None)
     back by then where that was needed, and says what state the database is in.
     """
     seconds: dict[str, float] = {}
-    if safety is not None:
-        check(engine, safety)
-    else:
-        engine.check_tools()
-        engine.inspect()
+    check_restore(engine, safety)
     with _timed(seconds, "verify"):
         backup = verify_source(source, engine, verify)
     kept = None

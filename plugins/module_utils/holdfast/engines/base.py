@@ -104,6 +104,9 @@ class Engine(ABC):
     def check_tools(self) -> None:
         """Raise MissingTool or MissingLibrary for what a dump or a restore would need."""
 
+    def check_load(self) -> None:
+        """Raise HoldfastError when the login is known to be unable to load what the database holds now."""
+
     @abstractmethod
     def inspect(self) -> Inspection:
         """Version, size and position of the live database. Raises DatabaseError when it cannot be reached."""

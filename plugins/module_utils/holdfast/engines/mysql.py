@@ -67,6 +67,23 @@ class MySQL(Engine):
         self._dump_program()
         self._client_program()
 
+    def check_load(self) -> None:
+        # MySQL manual, 25.7 "Stored Program Binary Logging": error 1419 in the middle of a restore otherwise.
+        with self._connect() as cursor:
+            if _value(cursor, "SELECT @@log_bin AND NOT @@log_bin_trust_function_creators"):
+                stored = _value(
+                    cursor,
+                    "SELECT (SELECT COUNT(*) FROM information_schema.triggers WHERE trigger_schema = DATABASE()) +"
+                    " (SELECT COUNT(*) FROM information_schema.routines"
+                    " WHERE routine_schema = DATABASE() AND routine_type = 'FUNCTION')",
+                )
+                if stored and not _may_bypass_binlog_rule(cursor):
+                    raise DatabaseError(
+                        f"The database {self.login.database} has triggers or functions, which {self.login.login_user}"
+                        " may not create again while the server writes a binary log. Set"
+                        " log_bin_trust_function_creators=1 on the server, or use a user with SUPER or BINLOG ADMIN."
+                    )
+
     @staticmethod
     def _dump_program() -> str:
         return require_tool(_PACKAGE, "mariadb-dump", "mysqldump")
@@ -203,6 +220,12 @@ def _value(cursor: pymysql.cursors.Cursor, query: str) -> Any:
     cursor.execute(query)
     row = cursor.fetchone()
     return row[0] if row else None
+
+
+def _may_bypass_binlog_rule(cursor: pymysql.cursors.Cursor) -> bool:
+    cursor.execute("SHOW GRANTS")
+    grants = [str(row[0]) for row in cursor.fetchall() if " ON *.* " in str(row[0])]
+    return any(right in grant for grant in grants for right in ("ALL PRIVILEGES", "SUPER", "BINLOG ADMIN"))
 
 
 def _position(cursor: pymysql.cursors.Cursor, without_transactions: bool) -> Position | None:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from ..compression import hash_file
 from ..errors import DamagedBackup, DatabaseError
 from ..files import fsync_dir
 from ..names import short_id
@@ -25,6 +26,7 @@ _PAGES_PER_STEP = 4096
 # The first 48 bytes of the -shm file identify a WAL snapshot: change counter, frames, salts and checksums
 # (https://www.sqlite.org/walformat.html, 2.1 "The WAL-Index Header").
 _WAL_INDEX_HEADER = 48
+_WAL_VERSION = b"\x02"  # https://www.sqlite.org/fileformat.html, 1.3.3
 
 
 def quote(name: str) -> str:
@@ -59,7 +61,11 @@ class SQLite(Engine):
             return Inspection(sqlite3.sqlite_version, size, self._position())
 
     def _position(self) -> Position:
-        """The file change counter (https://www.sqlite.org/fileformat.html, 1.3.8) and the log's header."""
+        """The file change counter (https://www.sqlite.org/fileformat.html, 1.3.8) and the log's header.
+
+        With a write-ahead log the counter may stand still. Then the log's header tells, and where the log was
+        folded back into the file and removed, the file's own hash.
+        """
         with open(self._path, "rb") as handle:
             header = handle.read(100)
         position: Position = {"change_counter": int.from_bytes(header[24:28], "big")}
@@ -67,6 +73,8 @@ class SQLite(Engine):
         log = Path(f"{self._path}-wal")
         if index.exists() and log.exists() and log.stat().st_size:
             position["wal"] = index.read_bytes()[:_WAL_INDEX_HEADER].hex()
+        elif header[18:19] == _WAL_VERSION:
+            position["sha256"] = hash_file(self._path)[1]
         return position
 
     def count_rows(self) -> dict[str, int]:

@@ -1,0 +1,25 @@
+"""A filled database of every engine in turn."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.databases import Database, mysql_database, postgresql_database, sqlite_database
+
+ENGINES = ["sqlite", "mysql", "postgresql"]
+
+
+@pytest.fixture(params=ENGINES)
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    name = "shop_" + secrets.token_hex(4)
+    if request.param == "sqlite":
+        opened = sqlite_database(tmp_path)
+    elif request.param == "mysql":
+        opened = mysql_database(request.getfixturevalue("mariadb_server"), name)
+    else:
+        opened = postgresql_database(request.getfixturevalue("postgresql_server"), name)
+    with opened as one:
+        yield one
