@@ -49,10 +49,10 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 	  echo "Python's venv is not whole on this machine. On Debian: apt-get install python3-venv" >&2; exit 1; }
 
-# The demo needs Ansible with its community collections, nothing else of pyproject.toml.
+# The demo needs Ansible alone, nothing else of pyproject.toml.
 $(VENV)/demo.stamp: | $(BIN)/python
 	@echo "Installing Ansible into $(VENV) (once)"
-	@$(PIP) 'ansible>=9'
+	@$(PIP) 'ansible-core>=2.16'
 	@touch $@
 
 $(VENV)/dev.stamp: pyproject.toml | $(BIN)/python

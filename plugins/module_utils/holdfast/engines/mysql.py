@@ -173,7 +173,9 @@ class MySQL(Engine):
         self._empty()
         with self._option_file() as (path, descriptor):
             # --binary-mode: data is taken as it is, and no client command in it is carried out.
-            argv = [client, f"--defaults-file={path}", "--batch", "--binary-mode", "--max-allowed-packet=1G"]
+            # --comments: those in routines belong to them.
+            argv = [client, f"--defaults-file={path}", "--batch", "--binary-mode", "--comments"]
+            argv += ["--max-allowed-packet=1G"]
             argv += ["--default-character-set=utf8mb4", "--", self.login.database]
             with Tool(argv, stdin=subprocess.PIPE, pass_fds=[descriptor]) as tool:
                 tool.stdin.write(b"SET SESSION FOREIGN_KEY_CHECKS=0, UNIQUE_CHECKS=0;\n")
