@@ -85,7 +85,7 @@ def login_of(engine: str, request: pytest.FixtureRequest, folder: Path) -> tuple
     role = {"database": name, "login_host": "127.0.0.1", "login_port": server.port}
     role |= {"login_user": "laravel", "login_password": PASSWORD}
     application = {"DB_HOST": "127.0.0.1", "DB_PORT": server.port, "DB_DATABASE": name}
-    application |= {"DB_USERNAME": "laravel", "DB_PASSWORD": PASSWORD.replace("$", "\\$")}
+    application |= {"DB_USERNAME": "laravel", "DB_PASSWORD": PASSWORD}
     return role, application, lambda: server.content(name)
 
 

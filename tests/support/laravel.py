@@ -42,7 +42,8 @@ def env_file(engine: str, **settings: object) -> str:
     """The text of .env."""
     driver = {"sqlite": "sqlite", "mysql": "mysql", "postgresql": "pgsql"}[engine]
     lines = {"APP_KEY": APP_KEY, "DB_CONNECTION": driver, **settings}
-    quoted = {name: str(value).replace("\\", "\\\\").replace('"', '\\"') for name, value in lines.items()}
+    escapes = str.maketrans({"\\": "\\\\", '"': '\\"', "$": "\\$"})  # as vlucas/phpdotenv reads them
+    quoted = {name: str(value).translate(escapes) for name, value in lines.items()}
     return "".join(f'{name}="{value}"\n' for name, value in quoted.items())
 
 

@@ -1,0 +1,135 @@
+# Copyright (c) 2026, The Holdfast authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Checks from what an operator wrote: everything is known to be right before anything is asked."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from ..errors import InvalidInput
+from . import options
+from .checks import DEFAULT_TIMEOUT_S, Check, Option
+from .types import TYPES
+
+COMMON = {
+    "name": Option(options.text),
+    "type": Option(options.text, required=True),
+    "timeout": Option(options.seconds, DEFAULT_TIMEOUT_S),
+    "critical": Option(options.boolean, True),
+}
+
+_SECRET_OPTIONS = {name for kind in TYPES.values() for name, option in kind.options.items() if option.secret}
+_SECRET_NAME = re.compile(r"pass|pwd|secret|token|key|auth|cookie|credential|signature|session", re.IGNORECASE)
+_OPEN_HEADER = re.compile(
+    r"(accept|cache-control|connection|content|date|expect|forwarded|host|if-|origin|pragma|range|referer|te$|upgrade"
+    r"|user-agent|via|x-forwarded|x-requested-with)",
+    re.IGNORECASE,
+)
+_SHORTEST_SECRET = 4
+
+
+def parse(entries: Sequence[Any]) -> list[Check]:
+    """The checks that a list of mappings describes. Raises InvalidInput that says which one is wrong, and how."""
+    if not entries:
+        raise InvalidInput("The list of checks is empty.")
+    checks = [_parse_one(number, entry) for number, entry in enumerate(entries, 1)]
+    names = [check.name for check in checks]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise InvalidInput(f"Two checks are called {twice!r}. Give each a name of its own.")
+    return checks
+
+
+def _parse_one(number: int, entry: Any) -> Check:
+    if not isinstance(entry, Mapping):
+        raise InvalidInput(f"Check {number} is not a mapping of options.")
+    where = f"Check {number}" + (f" ({entry['name']})" if entry.get("name") else "")
+    kind = entry.get("type")
+    if kind is None:
+        raise InvalidInput(f"{where} has no type. Known are: {_listed(TYPES)}.")
+    if not isinstance(kind, str) or kind not in TYPES:
+        raise InvalidInput(f"{where}: unknown type {kind!r}{_nearest(kind, TYPES)} Known are: {_listed(TYPES)}.")
+    known = {**COMMON, **TYPES[kind].options}
+    for name in entry:
+        if name not in known:
+            hint = _nearest(name, known)
+            raise InvalidInput(f"{where}: the type {kind} has no option {name!r}{hint} It has: {_listed(known)}.")
+    values = {name: _value(where, kind, name, option, entry.get(name)) for name, option in known.items()}
+    name = values.pop("name") or f"{kind} {TYPES[kind].target(values)}"
+    common = {option: values.pop(option) for option in ("type", "timeout", "critical")}
+    return Check(name=name, options=values, secrets=secrets_of([entry]), **common)
+
+
+def _value(where: str, kind: str, name: str, option: Option, value: Any) -> Any:
+    if value is None:
+        if option.required:
+            raise InvalidInput(f"{where}: the type {kind} needs the option {name!r}.")
+        return option.default
+    try:
+        return option.convert(value)
+    except ValueError as error:
+        raise InvalidInput(f"{where}: the option {name!r} {error}.") from None
+
+
+def _nearest(word: Any, known: Iterable[str]) -> str:
+    found = difflib.get_close_matches(str(word), list(known), n=1)
+    return f"; did you mean {found[0]!r}?" if found else "."
+
+
+def _listed(known: Iterable[str]) -> str:
+    return ", ".join(sorted(known))
+
+
+def secrets_of(entries: Iterable[Any]) -> frozenset[str]:
+    """The texts in such a list that must never be shown, whether or not the list is right.
+
+    They are the secret options, misspelt ones too, the headers that are not known to be harmless, and a password
+    in a URL. Values of a header not known by name that are shorter than 4 characters are taken as settings: to
+    hide each "1" would make every result unreadable.
+    """
+    found: set[str] = set()
+    for entry in entries:
+        if isinstance(entry, Mapping):
+            for name, value in entry.items():
+                found.update(_secrets_in(str(name), value))
+    return frozenset(one for one in found if one)
+
+
+def _secrets_in(name: str, value: Any) -> set[str]:
+    if name == "headers" and isinstance(value, Mapping):
+        return {one for header, content in value.items() for one in _secrets_of_header(str(header), content)}
+    if name == "url":
+        return _password_in(str(value))
+    if name in _SECRET_OPTIONS or _SECRET_NAME.search(name):
+        return _texts(value)
+    return set()
+
+
+def _secrets_of_header(name: str, value: Any) -> set[str]:
+    if _OPEN_HEADER.match(name):
+        return set()
+    content = str(value)
+    if not _SECRET_NAME.search(name):
+        return {content} if len(content) >= _SHORTEST_SECRET else set()
+    # A server may repeat a part only: "Bearer TOKEN", "a=VALUE; b=VALUE".
+    return {content, *(one for one in re.split(r"[\s;,=]+", content) if len(one) > 2 * _SHORTEST_SECRET)}
+
+
+def _password_in(url: str) -> set[str]:
+    try:
+        return {urlsplit(url).password or ""}
+    except ValueError:
+        return set()
+
+
+def _texts(value: Any) -> set[str]:
+    if isinstance(value, Mapping):
+        return {one for inner in value.values() for one in _texts(inner)}
+    if isinstance(value, (list, tuple)):
+        return {one for inner in value for one in _texts(inner)}
+    return set() if value is None or isinstance(value, bool) else {str(value)}

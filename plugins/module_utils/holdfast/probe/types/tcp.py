@@ -1,0 +1,35 @@
+# Copyright (c) 2026, The Holdfast authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether something accepts TCP connections."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from typing import Any
+
+from .. import options as opt
+from ..checks import CheckType, Option, Unhealthy
+from ..deadline import Deadline, connect, why
+
+
+def check_tcp(options: Mapping[str, Any], deadline: Deadline) -> str:
+    """Open a connection and close it."""
+    where = f"{options['host']} port {options['port']}"
+    try:
+        connect(options["host"], options["port"], deadline).close()
+    except (TimeoutError, socket.timeout):  # noqa: UP041 - two classes before Python 3.10
+        raise Unhealthy(f"no connection to {where} within {deadline.seconds:g} s") from None
+    except (OSError, ValueError) as error:
+        reason = why(error) if isinstance(error, OSError) else str(error)
+        raise Unhealthy(f"cannot connect to {where}: {reason}") from error
+    return f"connected to {where}"
+
+
+TCP = CheckType(
+    options={"host": Option(opt.text, "localhost"), "port": Option(opt.port, required=True)},
+    run=check_tcp,
+    target=lambda options: f"{options['host']}:{options['port']}",
+    component="component",
+)
