@@ -153,6 +153,8 @@ def close(path: Path, identifier: str, outcome: str, message: str = "") -> bool:
         if (history / f"{identifier}.json").exists() and (read(path) or {}).get("id") != identifier:
             return False
         journal = _own(path, identifier)
+        if journal["unfinished"]:
+            raise InvalidInput(f"The journal {identifier} took over {journal['unfinished']['id']}, which is not undone.")
         journal.update(outcome=outcome, message=message, closed_at=_now())
         make_dirs(history, 0o700)
         write_json(history / f"{identifier}.json", journal, 0o600)

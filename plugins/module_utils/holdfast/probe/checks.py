@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -81,6 +81,13 @@ def excerpt(text: str, nothing: str = "nothing") -> str:
     line = "".join(letter if letter.isprintable() else " " for letter in text[: 20 * _EXCERPT])
     line = " ".join(line.split())
     return (line if len(line) <= _EXCERPT else line[: _EXCERPT - 3] + "...") or nothing
+
+
+def mask(text: str, secrets: Iterable[str]) -> str:
+    """The text with eight stars in place of each secret."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, "*" * 8)
+    return text
 
 
 def same(seen: Any, wanted: Any) -> bool:

@@ -5,15 +5,16 @@
 
 from __future__ import annotations
 
+import base64
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from ..errors import InvalidInput
 from . import options
-from .checks import DEFAULT_TIMEOUT_S, Check, Option
+from .checks import DEFAULT_TIMEOUT_S, Check, Option, mask
 from .types import TYPES
 
 COMMON = {
@@ -60,9 +61,10 @@ def _parse_one(number: int, entry: Any) -> Check:
             hint = _nearest(name, known)
             raise InvalidInput(f"{where}: the type {kind} has no option {name!r}{hint} It has: {_listed(known)}.")
     values = {name: _value(where, kind, name, option, entry.get(name)) for name, option in known.items()}
-    name = values.pop("name") or f"{kind} {TYPES[kind].target(values)}"
+    secrets = secrets_of([entry])
+    name = mask(values.pop("name") or f"{kind} {TYPES[kind].target(values)}", secrets)
     common = {option: values.pop(option) for option in ("type", "timeout", "critical")}
-    return Check(name=name, options=values, secrets=secrets_of([entry]), **common)
+    return Check(name=name, options=values, secrets=secrets, **common)
 
 
 def _value(where: str, kind: str, name: str, option: Option, value: Any) -> Any:
@@ -88,15 +90,19 @@ def _listed(known: Iterable[str]) -> str:
 def secrets_of(entries: Iterable[Any]) -> frozenset[str]:
     """The texts in such a list that must never be shown, whether or not the list is right.
 
-    They are the secret options, misspelt ones too, the headers that are not known to be harmless, and a password
-    in a URL. Values of a header not known by name that are shorter than 4 characters are taken as settings: to
-    hide each "1" would make every result unreadable.
+    They are the secret options, misspelt ones too, the headers that are not known to be harmless, and passwords
+    and tokens in a URL. The value of a header that is shorter than 4 characters, and whose name does not speak of
+    a secret, is taken for a setting: to hide each "1" would make every result unreadable.
     """
     found: set[str] = set()
     for entry in entries:
         if isinstance(entry, Mapping):
             for name, value in entry.items():
                 found.update(_secrets_in(str(name), value))
+            if entry.get("login_password") is not None:
+                # The form in which HTTP sends it (RFC 7617, 2): a server's debugging page may show it.
+                pair = f"{entry.get('login_user')}:{entry['login_password']}"
+                found.add(base64.b64encode(pair.encode()).decode())
     return frozenset(one for one in found if one)
 
 
@@ -104,7 +110,7 @@ def _secrets_in(name: str, value: Any) -> set[str]:
     if name == "headers" and isinstance(value, Mapping):
         return {one for header, content in value.items() for one in _secrets_of_header(str(header), content)}
     if name == "url":
-        return _password_in(str(value))
+        return _secrets_of_url(str(value))
     if name in _SECRET_OPTIONS or _SECRET_NAME.search(name):
         return _texts(value)
     return set()
@@ -120,9 +126,13 @@ def _secrets_of_header(name: str, value: Any) -> set[str]:
     return {content, *(one for one in re.split(r"[\s;,=]+", content) if len(one) > 2 * _SHORTEST_SECRET)}
 
 
-def _password_in(url: str) -> set[str]:
+def _secrets_of_url(url: str) -> set[str]:
     try:
-        return {urlsplit(url).password or ""}
+        parts = urlsplit(url)
+        return {
+            parts.password or "",
+            *(value for name, value in parse_qsl(parts.query) if _SECRET_NAME.search(name)),
+        }
     except ValueError:
         return set()
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The Holdfast authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Running checks side by side, in rounds, and telling what came of them."""
+"""Running checks side by side, in rounds, until they are green often enough or time is over."""
 
 from __future__ import annotations
 
@@ -10,128 +10,137 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any
 
-from .checks import FAIL, PASS, WARN, Check, Result, Unhealthy
-from .types import PROBES
+from .checks import FAIL, PASS, WARN, Check, Result, Unhealthy, mask
+from .deadline import Deadline
+from .types import TYPES
+
+_GRACE_S = 0.2
+
+
+@dataclass(frozen=True)
+class Gate:
+    """How many rounds in a row must be without a critical failure, and for how long they are tried, in seconds.
+
+    With a timeout of 0, every round must be green. No round begins after the timeout; one that began before it
+    may end later, by no more than the longest timeout of its checks. `interval` lies between two rounds.
+    """
+
+    successes: int = 1
+    timeout: float = 0.0
+    interval: float = 1.0
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The last round's results, how many rounds there were, and the seconds they took in all."""
+    """The last round's results, how many rounds there were, the seconds they took, and what the gate says to it.
+
+    `green` is how many of the last rounds in a row were green, out of `wanted`. `last_red` are the failures of the
+    last round that was not.
+    """
 
     results: list[Result]
     rounds: int
     elapsed: float
+    green: int
+    wanted: int
+    last_red: list[Result]
 
     @property
     def status(self) -> str:
-        """The worst status among the results."""
-        found = {result.status for result in self.results}
-        return next(status for status in (FAIL, WARN, PASS) if status in found)
+        """`fail` when the gate stays shut; otherwise `warn` when an advisory check is not green, or `pass`."""
+        if self.green < self.wanted:
+            return FAIL
+        return WARN if self.warnings else PASS
 
-    def failures(self) -> str:
-        """A sentence for each check that is not green."""
-        return "; ".join(f"{one.name}: {one.output}" for one in self.results if one.status != PASS)
+    @property
+    def warnings(self) -> list[Result]:
+        """The advisory checks that were not green at the end."""
+        return [one for one in self.results if one.status == WARN]
+
+    def verdict(self) -> str:
+        """Why the gate stays shut, as an operator reads it."""
+        rounds = "1 round" if self.rounds == 1 else f"{self.rounds} rounds"
+        short = f"{self.green} of {self.wanted} rounds in a row were green; before that, " if self.green else ""
+        said = "; ".join(f"{one.name}: {one.output}" for one in self.last_red) or "no round was red"
+        return f"Health gate failed after {rounds} in {self.elapsed:.0f} s: {short}{said}"
 
 
 class _Run(threading.Thread):
-    """One check on its way. Its time limit holds even when what it asks never lets go of it."""
+    """One check on its way.
+
+    A probe keeps to its deadline by itself. Should it not, as in the resolver or a driver, which know none, it is
+    left behind and its result is that there was no answer.
+    """
 
     def __init__(self, check: Check) -> None:
         super().__init__(daemon=True)
-        self.check = check
-        self._answer: tuple[bool, str] | None = None
+        self._check = check
+        self._answer: tuple[bool, str, float] | None = None
         self._begun = time.monotonic()
-        self._done_at: float | None = None
+        self.start()
 
     def run(self) -> None:
+        good, output = self._ask()
+        self._answer = (good, output, time.monotonic() - self._begun)
+
+    def _ask(self) -> tuple[bool, str]:
+        check = self._check
         try:
-            self._answer = (True, PROBES[self.check.type](self.check))
+            return True, TYPES[check.type].run(check.options, Deadline(check.timeout))
         except Unhealthy as seen:
-            self._answer = (False, str(seen))
+            return False, str(seen)
+        except TimeoutError:
+            return False, self._too_late()
         except Exception as error:  # a probe that breaks is a finding, not the end of all the others
-            self._answer = (False, f"the probe broke: {error!r}")
-        self._done_at = time.monotonic()
+            return False, f"the probe broke: {error!r}"
+
+    def _too_late(self) -> str:
+        return f"no answer within {self._check.timeout:g} s"
 
     def result(self) -> Result:
         """What came of it, or that nothing did in time."""
-        self.join(max(0.0, self._begun + self.check.timeout - time.monotonic()) + 0.05)
-        good, output = self._answer or (False, f"no answer within {self.check.timeout:g} s")
-        return Result(
-            name=self.check.name,
-            type=self.check.type,
-            status=PASS if good else (FAIL if self.check.critical else WARN),
-            output=output,
-            latency_ms=round(((self._done_at or time.monotonic()) - self._begun) * 1000, 1),
-            time=datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
-            critical=self.check.critical,
-        )
+        self.join(max(0.0, self._begun + self._check.timeout + _GRACE_S - time.monotonic()))
+        good, output, took = self._answer or (False, self._too_late(), time.monotonic() - self._begun)
+        return _result(self._check, good, output, took)
 
 
-def run_round(checks: Sequence[Check]) -> list[Result]:
-    """Run all checks side by side; results in the checks' order."""
-    runs = [_Run(check) for check in checks]
-    for run in runs:
-        run.start()
-    return [run.result() for run in runs]
+def _result(check: Check, good: bool, output: str, took: float) -> Result:
+    return Result(
+        name=check.name,
+        type=check.type,
+        status=PASS if good else (FAIL if check.critical else WARN),
+        output=mask(output, check.secrets),
+        latency_ms=round(took * 1000, 1),
+        time=datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+        critical=check.critical,
+    )
 
 
-def run_until_green(checks: Sequence[Check], *, successes: int, timeout: float, interval: float) -> Outcome:
-    """Run rounds until `successes` in a row have no critical failure, for at most `timeout` seconds.
+def run_round(checks: Sequence[Check], *, dry_run: bool = False) -> list[Result]:
+    """Run all checks side by side; results in the checks' order.
 
-    With a timeout of 0 each round must be green. `interval` is the pause between two rounds, in seconds.
+    In a dry run, checks that may change something are not run; they pass and say so.
     """
+    runs = [None if dry_run and TYPES[check.type].may_change else _Run(check) for check in checks]
+    return [
+        run.result() if run else _result(check, True, "not run in check mode: it may change something", 0.0)
+        for check, run in zip(checks, runs)
+    ]
+
+
+def run_gate(checks: Sequence[Check], gate: Gate, *, dry_run: bool = False) -> Outcome:
+    """Run rounds until the gate opens or its time is over."""
     started = time.monotonic()
     green = rounds = 0
+    last_red: list[Result] = []
     while True:
-        results = run_round(checks)
+        results = run_round(checks, dry_run=dry_run)
         rounds += 1
-        failed = any(result.status == FAIL for result in results)
-        green = 0 if failed else green + 1
+        red = [one for one in results if one.status == FAIL]
+        green, last_red = (0, red) if red else (green + 1, last_red)
         elapsed = time.monotonic() - started
-        over = elapsed + interval > timeout if timeout else failed
-        if green >= successes or over:
-            return Outcome(_unsettled(results, green, successes), rounds, round(elapsed, 3))
-        time.sleep(interval)
-
-
-def _unsettled(results: list[Result], green: int, successes: int) -> list[Result]:
-    """A last round that is green does not count when there were too few of them in a row."""
-    if green >= successes or green == 0:
-        return results
-    output = f"green {green} times in a row only, not {successes}"
-    return [Result(**{**vars(one), "status": FAIL, "output": output}) for one in results]
-
-
-def as_health_json(outcome: Outcome) -> dict[str, Any]:
-    """The outcome in the form of draft-inadarei-api-health-check-06."""
-    checks = {
-        result.name: [
-            {
-                "componentType": result.type,
-                "observedValue": result.latency_ms,
-                "observedUnit": "ms",
-                "status": result.status,
-                "time": result.time,
-                "output": result.output,
-            }
-        ]
-        for result in outcome.results
-    }
-    return {"status": outcome.status, "checks": checks}
-
-
-def as_prometheus(outcome: Outcome) -> str:
-    """The outcome in Prometheus' text exposition format 0.0.4."""
-    up = ["# HELP holdfast_probe_up Whether the check is green.", "# TYPE holdfast_probe_up gauge"]
-    took = [
-        "# HELP holdfast_probe_duration_seconds How long the check took.",
-        "# TYPE holdfast_probe_duration_seconds gauge",
-    ]
-    for result in outcome.results:
-        label = result.name.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-        labels = f'check="{label}",type="{result.type}"'
-        up.append(f"holdfast_probe_up{{{labels}}} {int(result.status == PASS)}")
-        took.append(f"holdfast_probe_duration_seconds{{{labels}}} {result.latency_ms / 1000:g}")
-    return "\n".join([*up, *took, ""])
+        over = elapsed + gate.interval > gate.timeout if gate.timeout else bool(red)
+        if green >= gate.successes or over:
+            return Outcome(results, rounds, round(elapsed, 3), green, gate.successes, last_red)
+        time.sleep(gate.interval)

@@ -71,7 +71,7 @@ def _query_mysql(options: Mapping[str, Any], deadline: Deadline) -> Any:
             unix_socket=options["login_unix_socket"],
             database=options["database"],
             charset="utf8mb4",
-            connect_timeout=deadline.left(),  # type: ignore[arg-type] # fractions are allowed
+            connect_timeout=deadline.left(),
             read_timeout=deadline.left(),
             write_timeout=deadline.left(),
         )
@@ -109,6 +109,8 @@ def _query_postgresql(options: Mapping[str, Any], deadline: Deadline) -> Any:
     except psycopg.errors.QueryCanceled as error:
         raise TimeoutError from error
     except psycopg.Error as error:
+        if deadline.over:
+            raise TimeoutError from error
         raise _refused(options, error) from error
 
 

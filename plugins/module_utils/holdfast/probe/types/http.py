@@ -12,7 +12,7 @@ import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead
+from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteRead
 from typing import Any
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
@@ -23,6 +23,7 @@ from ..deadline import Deadline, TimedSocket, TimedTLSSocket, connect, secure, w
 _BODY_LIMIT = 1 << 20
 _REDIRECTS = 10
 _REDIRECT_STATUS = (301, 302, 303, 307, 308)
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 _NOTHING = object()
 
 
@@ -58,7 +59,7 @@ class _Browser:
             parts = urlsplit(url)
             connection = self._connect(parts)
             return self._talk(connection, method, parts)
-        except (TimeoutError, socket.timeout):  # noqa: UP041 - two classes before Python 3.10
+        except (TimeoutError, socket.timeout):  # two classes before Python 3.10
             raise Unhealthy(self._too_late(url, connection)) from None
         except OSError as error:
             raise Unhealthy(f"no answer from {url}: {why(error)}") from error
@@ -123,9 +124,8 @@ class _Browser:
 
     def _talk(self, connection: TimedSocket | TimedTLSSocket, method: str, parts: SplitResult) -> _Answer:
         connection.settimeout(self._deadline.left())
-        # The connection's class only matters for the Host header, which has no port when it is the scheme's own.
-        kind = HTTPConnection if parts.scheme == "http" else HTTPSConnection
-        client = kind(str(parts.hostname), _port(parts))
+        client = HTTPConnection(str(parts.hostname), _port(parts))
+        client.default_port = _DEFAULT_PORTS[parts.scheme]  # the one that the Host header leaves out
         client.sock = connection
         path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~")
         query = "?" + quote(parts.query, safe="/%:@!$&'()*+,;=~?[]") if parts.query else ""
@@ -156,7 +156,7 @@ class _Browser:
 
 
 def _port(parts: SplitResult) -> int:
-    return parts.port or (443 if parts.scheme == "https" else 80)
+    return parts.port or _DEFAULT_PORTS[parts.scheme]
 
 
 def _origin(parts: SplitResult) -> tuple[str, str | None, int]:
@@ -184,7 +184,8 @@ def _decode(body: bytes, charset: str) -> str:
 def check_http(options: Mapping[str, Any], deadline: Deadline) -> str:
     """Ask for a URL; with `bypass_path`, first for the cookie that lets through maintenance."""
     browser = _Browser(options, deadline)
-    bypass = browser.ask("GET", urljoin(options["url"], options["bypass_path"])) if options["bypass_path"] else None
+    path = options["bypass_path"]
+    bypass = browser.ask("GET", urljoin(options["url"], "/" + path.lstrip("/"))) if path else None
     answer = browser.ask(options["method"], options["url"])
     if options["follow_redirects"]:
         answer = browser.follow(answer, options["method"])

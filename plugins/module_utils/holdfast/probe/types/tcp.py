@@ -19,7 +19,7 @@ def check_tcp(options: Mapping[str, Any], deadline: Deadline) -> str:
     where = f"{options['host']} port {options['port']}"
     try:
         connect(options["host"], options["port"], deadline).close()
-    except (TimeoutError, socket.timeout):  # noqa: UP041 - two classes before Python 3.10
+    except (TimeoutError, socket.timeout):  # two classes before Python 3.10
         raise Unhealthy(f"no connection to {where} within {deadline.seconds:g} s") from None
     except (OSError, ValueError) as error:
         reason = why(error) if isinstance(error, OSError) else str(error)
