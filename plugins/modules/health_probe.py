@@ -12,31 +12,62 @@ version_added: 0.1.0
 author: The Holdfast authors (@holdfast)
 description:
   - Runs health checks side by side on the target, if wanted until they were green several times in a row.
-  - A check's time limit holds whatever the other side does.
+  - A check's time limit is for all of it, and holds whatever the other side does.
+  - Everything is known to be written right before anything is asked. An unknown type or option is refused with the
+    nearest right name.
+  - Passwords, headers that may carry one, and the bypass path are masked in what is returned, shown and logged.
 attributes:
   check_mode:
     support: full
-    description: The checks only read, but for those of type C(command), which are left out.
+    description:
+      - Checks of type C(command) may change something, so they are not run; they pass, and their output says so.
+      - All others only read and are run as ever, but a method of HTTP other than C(GET) is sent too.
   diff_mode:
     support: none
-    description: It changes nothing.
+    description: Nothing is ever changed.
   platform:
     support: full
     platforms: posix
-    description: Any system with Python.
+    description: Any POSIX system with Python 3.9 or newer.
 options:
   checks:
     description:
-      - The checks. Each is a dictionary with C(type), and if wanted C(name), C(timeout) (seconds, 5) and C(critical)
-        (true; a check that is not only warns).
-      - 'Type C(http): C(url), C(method) (GET), C(headers), C(status) (a list, 200), C(body_contains), C(body_regex),
-        C(json) (dotted paths and what is expected there), C(follow_redirects) (false), C(validate_certs) (true),
-        C(login_user), C(login_password), C(bypass_path) (a path asked first, whose cookies let through maintenance).'
-      - 'Type C(tcp): C(host) (localhost), C(port).'
-      - 'Type C(command): C(command) (a list, or a text split without a shell), C(chdir), C(exit_status) (a list, 0),
-        C(output_contains).'
-      - 'Type C(database): C(engine) (sqlite, mysql or postgresql), C(database), C(login_host), C(login_port),
-        C(login_user), C(login_password), C(login_unix_socket), C(query) (SELECT 1), C(expect) (its first value).'
+      - The checks, at least one. Each is a dictionary with its type's options and these.
+      - C(name), unique among the checks. Without it, the type and what it looks at.
+      - C(type), one of V(http), V(tcp), V(command), V(database). Required.
+      - C(timeout), the seconds that all of the check may take. 5 by default.
+      - C(critical). Of an advisory check, one where this is V(false), a failure is a warning. V(true) by default.
+      - Options of V(http) follow.
+      - C(url), with V(http://) or V(https://). Required. No proxy is used.
+      - C(method), V(GET) by default. No body is sent.
+      - C(headers), a dictionary. C(Host) is also the name that TLS asks for and verifies, so that a virtual host can be
+        asked at the loopback.
+      - C(status), a list of the statuses that are right, V([200]) by default.
+      - C(body_contains), a text; C(body_regex), a regular expression of Python's that is searched for. Of the body the
+        first MiB is read.
+      - C(json), a dictionary of dotted paths (list indexes are numbers) and the values expected there. Texts, numbers
+        and truth values are compared as texts.
+      - C(follow_redirects), V(false) by default, so that a redirect to a login or an error page is not taken for
+        health. Up to 10 are followed; headers, login and cookies stay with the server of C(url).
+      - C(validate_certs), V(true) by default.
+      - C(login_user), C(login_password), for basic authentication.
+      - C(bypass_path), a path of the same server that is asked first, and whose cookies are sent with the check. With
+        Laravel, C(artisan down --secret=X) lets through maintenance who has been at V(/X).
+      - Options of V(tcp) follow.
+      - C(host), V(localhost) by default; C(port), required.
+      - Options of V(command) follow.
+      - C(command), a list of words, or a text that is split into words. Required. There is no shell. When its time is
+        over, the command is killed with its process group.
+      - C(chdir), the folder to run it in.
+      - C(exit_status), a list of the statuses that are right, V([0]) by default.
+      - C(output_contains), a text in what it prints, errors included. Of the output the first MiB is read.
+      - Options of V(database) follow.
+      - C(engine), one of V(sqlite), V(mysql), V(postgresql). Required.
+      - C(database), its name, or its file for V(sqlite). Required.
+      - C(login_host), V(localhost) by default; C(login_port), C(login_user), C(login_password).
+      - C(login_unix_socket), the socket, or for V(postgresql) its folder.
+      - C(query), V(SELECT 1) by default. It is put in a transaction that cannot write.
+      - C(expect), what the first value of its first row must be, compared as text.
     type: list
     elements: dict
     required: true
@@ -45,7 +76,9 @@ options:
     type: int
     default: 1
   timeout:
-    description: Seconds that the checks get to become green; 0 allows no red round.
+    description:
+      - Seconds in which that must be reached. No round begins later; the last one may end later.
+      - With V(0), the first round with a critical failure is the last.
     type: float
     default: 0
   interval:
@@ -53,11 +86,12 @@ options:
     type: float
     default: 1
   required:
-    description: Whether the task fails when the checks do not become green.
+    description: Whether the task fails when it is not reached. With V(false) it only reports.
     type: bool
     default: true
 requirements:
-  - PyMySQL or psycopg 3 for checks of type C(database)
+  - PyMySQL, for checks of MySQL and MariaDB
+  - psycopg 3, for checks of PostgreSQL
 """
 
 EXAMPLES = r"""
@@ -69,17 +103,41 @@ EXAMPLES = r"""
       - name: app
         type: http
         url: http://127.0.0.1/health
+        headers:
+          Host: shop.example.com
         json:
           status: ok
+          database.connected: true
+      - name: orders
+        type: database
+        engine: mysql
+        database: shop
+        login_user: shop
+        login_password: "{{ shop_db_password }}"
+        query: SELECT COUNT(*) > 0 FROM orders
+        expect: 1
+      - name: workers
+        type: command
+        command: systemctl is-active shop-worker
       - name: redis
         type: tcp
         port: 6379
         critical: false
+
+- name: Look, and go on whatever is seen
+  holdfast.deploy.health_probe:
+    required: false
+    checks:
+      - type: http
+        url: https://shop.example.com/up
+        timeout: 2
+  register: seen
 """
 
 RETURN = r"""
 status:
-  description: The worst of the results, C(pass), C(warn) or C(fail).
+  description:
+    - V(fail) when O(successes) was not reached in time; otherwise V(warn) when an advisory check failed, or V(pass).
   returned: always
   type: str
 results:
@@ -95,16 +153,16 @@ results:
       description: Its type.
       type: str
     status:
-      description: What came of it.
+      description: V(pass), V(fail), or V(warn) for the failure of an advisory check.
       type: str
     output:
       description: What was expected and what was seen.
       type: str
     latency_ms:
-      description: How long it took.
+      description: How many milliseconds it took.
       type: float
     time:
-      description: When it ended, UTC.
+      description: When it ended, ISO 8601 in UTC.
       type: str
     critical:
       description: Whether it can fail the whole.
@@ -114,15 +172,17 @@ rounds:
   returned: always
   type: int
 elapsed:
-  description: How many seconds they took.
+  description: How many seconds they took in all.
   returned: always
   type: float
 health:
-  description: The results in the form of application/health+json.
+  description: The last round's results in the form of application/health+json (draft-inadarei-api-health-check-06).
   returned: always
   type: dict
 prometheus:
-  description: The results as Prometheus reads them.
+  description:
+    - The last round's results as metrics C(holdfast_probe_up) and C(holdfast_probe_duration_seconds) in the text format
+      of Prometheus.
   returned: always
   type: str
 """
@@ -131,30 +191,46 @@ from dataclasses import asdict
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.holdfast.errors import HoldfastError
-from ..module_utils.holdfast.probe.checks import FAIL, Check, parse
-from ..module_utils.holdfast.probe.run import Outcome, as_health_json, as_prometheus, run_until_green
+from ..module_utils.holdfast.errors import HoldfastError, InvalidInput
+from ..module_utils.holdfast.probe.checks import FAIL
+from ..module_utils.holdfast.probe.parse import parse, secrets_of
+from ..module_utils.holdfast.probe.report import as_health_json, as_prometheus
+from ..module_utils.holdfast.probe.run import Gate, Outcome, run_gate
 
 
-def hide_secrets(module: AnsibleModule) -> None:
-    """Have Ansible mask what checks carry of passwords, in results and in the invocation."""
-    for entry in module.params["checks"]:
-        secrets = [entry.get("login_password")]
-        headers = entry.get("headers")
-        if isinstance(headers, dict):
-            secrets += [value for name, value in headers.items() if name.lower() not in ("host", "accept")]
-        module.no_log_values.update(str(secret) for secret in secrets if secret)
+class ProbeModule(AnsibleModule):
+    """A module whose checks, free dictionaries to Ansible, are masked in all that it returns and logs."""
+
+    def _log_invocation(self) -> None:
+        # Called before anything is logged or can fail by our doing. Ansible would log the checks with repr(),
+        # in which it does not find a secret that has a quote or a backslash: they are left out.
+        self.no_log_values.update(secrets_of(self.params["checks"]))
+        self.log(f"Invoked with {len(self.params['checks'])} checks")
 
 
-def outcome_of(module: AnsibleModule, checks: list[Check]) -> Outcome:
+def gate_of(module: AnsibleModule) -> Gate:
+    """The gate that the options describe. Raises InvalidInput."""
     params = module.params
-    return run_until_green(
-        checks, successes=params["successes"], timeout=params["timeout"], interval=params["interval"]
-    )
+    if params["successes"] < 1 or params["timeout"] < 0 or params["interval"] < 0:
+        raise InvalidInput("successes must be at least 1, timeout and interval at least 0.")
+    return Gate(params["successes"], params["timeout"], params["interval"])
+
+
+def returned(outcome: Outcome) -> dict:
+    """What the module returns."""
+    return {
+        "changed": False,
+        "status": outcome.status,
+        "results": [asdict(one) for one in outcome.results],
+        "rounds": outcome.rounds,
+        "elapsed": outcome.elapsed,
+        "health": as_health_json(outcome),
+        "prometheus": as_prometheus(outcome),
+    }
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = ProbeModule(
         argument_spec={
             "checks": {"type": "list", "elements": "dict", "required": True},
             "successes": {"type": "int", "default": 1},
@@ -164,30 +240,15 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    hide_secrets(module)
     try:
-        checks = parse(module.params["checks"])
+        outcome = run_gate(parse(module.params["checks"]), gate_of(module), dry_run=module.check_mode)
     except HoldfastError as error:
         module.fail_json(msg=str(error))
-    if module.check_mode:
-        checks = [check for check in checks if check.type != "command"]
-        if not checks:
-            module.exit_json(changed=False, status="pass", results=[], rounds=0, elapsed=0.0, health={}, prometheus="")
-    outcome = outcome_of(module, checks)
-    result = {
-        "changed": False,
-        "status": outcome.status,
-        "results": [asdict(one) for one in outcome.results],
-        "rounds": outcome.rounds,
-        "elapsed": outcome.elapsed,
-        "health": as_health_json(outcome),
-        "prometheus": as_prometheus(outcome),
-    }
+    for result in outcome.warnings:
+        module.warn(f"{result.name}: {result.output}")
     if outcome.status == FAIL and module.params["required"]:
-        module.fail_json(
-            msg=f"Not healthy after {outcome.rounds} rounds in {outcome.elapsed:.0f} s: {outcome.failures()}", **result
-        )
-    module.exit_json(**result)
+        module.fail_json(msg=outcome.verdict(), **returned(outcome))
+    module.exit_json(**returned(outcome))
 
 
 if __name__ == "__main__":
