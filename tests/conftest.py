@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from support.mariadb import MariaDB, mariadb
 from support.postgres import PostgreSQL, postgresql
 from support.sshd import Sshd, sshd

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from support.databases import Database, mysql_database, postgresql_database, sqlite_database
 
 ENGINES = ["sqlite", "mysql", "postgresql"]

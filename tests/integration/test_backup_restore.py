@@ -16,6 +16,7 @@ from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.backup.se
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.engines import Engine
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.errors import HoldfastError
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.options import LOGIN_OPTIONS, engine_from
+
 from support.databases import ODD_TEXT, Database
 
 DAMAGE = {
@@ -122,11 +123,13 @@ def test_a_dump_tool_that_is_killed_leaves_no_set(database, tmp_path, monkeypatc
     fakes = tmp_path / "bin"
     fakes.mkdir()
     fake = fakes / TOOLS[database.engine]
-    fake.write_text(f'#!/bin/bash\n[ "$1" = --version ] && exec {real} --version\n{real} "$@" | head -c 700\nkill -9 $$\n')
+    fake.write_text(
+        f'#!/bin/bash\n[ "$1" = --version ] && exec {real} --version\n{real} "$@" | head -c 700\nkill -9 $$\n'
+    )
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{fakes}:{os.environ['PATH']}")
     before = database.content()
-    with pytest.raises(HoldfastError, match="killed by signal 9|ended with status"):
+    with pytest.raises(HoldfastError, match=r"killed by signal 9|ended with status"):
         back_up(database, tmp_path / "b")
     assert nothing_left(tmp_path / "b")
     assert database.content() == before
@@ -151,7 +154,7 @@ def test_a_full_disk_is_told_and_leaves_no_set(database, tmp_path):
         filler = os.urandom(200_000).hex()
         for start in range(0, 100_000, 190):
             database.sql(f"INSERT INTO customers (id, name) VALUES ({start + 10}, '{filler[start : start + 190]}')")
-        with pytest.raises(HoldfastError, match="No space left on device|disk is full"):
+        with pytest.raises(HoldfastError, match=r"No space left on device|disk is full"):
             back_up(database, small / "b")
         assert nothing_left(small / "b")
     finally:
@@ -165,7 +168,7 @@ def test_a_missing_tool_is_named_with_its_package_before_anything_is_touched(dat
     with pytest.raises(HoldfastError, match="Install the package gzip"):
         back_up(database, tmp_path / "b", compression="gzip")
     if database.engine != "sqlite":
-        with pytest.raises(HoldfastError, match="Install the package (mariadb|postgresql)-client"):
+        with pytest.raises(HoldfastError, match=r"Install the package (mariadb|postgresql)-client"):
             back_up(database, tmp_path / "b", compression="none")
     assert not (tmp_path / "b").exists()
 

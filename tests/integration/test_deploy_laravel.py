@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from support.databases import sqlite_content
 from support.laravel import ADDS_DATA, BREAKS_HALFWAY, LaravelSource, env_file
 from support.playbook import Ended, playbook_running, run_playbook
@@ -121,7 +122,9 @@ def site(request: pytest.FixtureRequest, tmp_path: Path, ssh_server: Sshd) -> It
             "deploy_health_timeout": 4,
             "deploy_health_interval": 0.2,
         }
-        yield Site(request.param, path, source, {"web1": ssh_server.inventory_vars()}, variables, database, server, stack)
+        yield Site(
+            request.param, path, source, {"web1": ssh_server.inventory_vars()}, variables, database, server, stack
+        )
 
 
 def first_deploy(site: Site) -> None:
@@ -222,7 +225,9 @@ def test_a_deploy_whose_controller_was_killed_is_undone_by_the_next_run(site):
     gate = site.path / "gate"
     site.source.release("2", migration=BREAKS_HALFWAY)
     stuck = {"deploy_migrate_command": f"bash -c 'php artisan migrate --force; touch {gate}; sleep 300'"}
-    with playbook_running("deploy.yml", site.hosts, {**site.variables, "deploy_source_ref": "main", **stuck}) as running:
+    with playbook_running(
+        "deploy.yml", site.hosts, {**site.variables, "deploy_source_ref": "main", **stuck}
+    ) as running:
         wait_until(gate.exists, "the migration has done its harm", 120)
         os.killpg(running.pid, signal.SIGKILL)
         running.wait()
@@ -333,16 +338,14 @@ def test_a_backup_that_cannot_be_made_stops_the_deploy(site, harm, tmp_path):
             tools = tmp_path / "tools"
             tools.mkdir()
             python = tools / "python"
-            python.write_text(f"#!/bin/sh\nPATH=/nowhere exec {hosts['web1']['ansible_python_interpreter']} \"$@\"\n")
+            python.write_text(f'#!/bin/sh\nPATH=/nowhere exec {hosts["web1"]["ansible_python_interpreter"]} "$@"\n')
             python.chmod(0o755)
             site.variables["deploy_pending_command"] = ""
             site.variables["deploy_build_commands"] = []
             for host in hosts.values():
                 host["ansible_python_interpreter"] = str(python)
         source = {"deploy_source": "directory", "deploy_source_location": str(site.source.folder)}
-        ended = run_playbook(
-            "deploy.yml", hosts, {**site.variables, **source, "deploy_backup_root": str(small / "b")}
-        )
+        ended = run_playbook("deploy.yml", hosts, {**site.variables, **source, "deploy_backup_root": str(small / "b")})
     finally:
         if harm == "no room":
             subprocess.run(["umount", str(small)], check=True)

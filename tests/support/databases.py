@@ -13,7 +13,7 @@ from .mariadb import MariaDB
 from .postgres import PostgreSQL
 
 PASSWORD = "S3cret'pass\"word\\with: #edges%"
-ODD_TEXT = "O'Brien \\ \"quoted\" `ticks`\n\ttwo lines; -- no comment\r\n😀 日本語 ),(\\."
+ODD_TEXT = 'O\'Brien \\ "quoted" `ticks`\n\ttwo lines; -- no comment\r\n😀 日本語 ),(\\.'
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,8 @@ def mysql_database(server: MariaDB, name: str) -> Iterator[Database]:
     sql("CREATE TABLE computed (a INT, b INT GENERATED ALWAYS AS (a * 2) STORED)")
     sql("INSERT INTO computed (a) VALUES (4)")
     sql("CREATE TRIGGER shout BEFORE INSERT ON empty_one FOR EACH ROW SET NEW.x = NEW.x + 1")
-    sql("CREATE PROCEDURE greet()\nBEGIN\n  -- Dumping data for table `empty_one`\n  SELECT 'INSERT INTO `x` VALUES';\nEND")
+    confusing = "-- Dumping data for table `empty_one`\n  SELECT 'INSERT INTO `x` VALUES';"
+    sql(f"CREATE PROCEDURE greet()\nBEGIN\n  {confusing}\nEND")
     sql("CREATE FUNCTION three() RETURNS INT DETERMINISTIC RETURN 3")
     sql("CREATE EVENT nightly ON SCHEDULE EVERY 1 DAY DO DELETE FROM empty_one")
 
@@ -128,7 +129,8 @@ def postgresql_database(server: PostgreSQL, name: str) -> Iterator[Database]:
     sql("CREATE TABLE computed (a INT, b INT GENERATED ALWAYS AS (a * 2) STORED)")
     sql("INSERT INTO computed (a) VALUES (4)")
     sql("CREATE MATERIALIZED VIEW counted AS SELECT count(*) AS n FROM customers")
-    sql("CREATE SCHEMA side; CREATE TABLE side.thing (x INT REFERENCES customers (id)); INSERT INTO side.thing VALUES (1)")
+    sql("CREATE SCHEMA side; CREATE TABLE side.thing (x INT REFERENCES customers (id))")
+    sql("INSERT INTO side.thing VALUES (1)")
     sql("CREATE FUNCTION greet() RETURNS INT LANGUAGE plpgsql AS $$ BEGIN\nRETURN 3; -- COPY a (b) FROM stdin;\nEND $$")
 
     def content() -> dict[str, Any]:
@@ -139,7 +141,9 @@ def postgresql_database(server: PostgreSQL, name: str) -> Iterator[Database]:
             " ORDER BY 1",
             name,
         )
-        found["owners"] = server.sql("SELECT tablename, tableowner FROM pg_tables WHERE schemaname = 'public' ORDER BY 1", name)
+        found["owners"] = server.sql(
+            "SELECT tablename, tableowner FROM pg_tables WHERE schemaname = 'public' ORDER BY 1", name
+        )
         found["grants"] = server.sql(
             "SELECT relname, relacl::text FROM pg_class WHERE relnamespace = 'public'::regnamespace"
             " AND relacl IS NOT NULL ORDER BY 1",

@@ -44,7 +44,7 @@ class MariaDB:
     def content(self, database: str) -> dict[str, Any]:
         """Every row of every table, and how the tables, views and routines were made."""
         found: dict[str, Any] = {}
-        for (name, kind) in self.sql("SHOW FULL TABLES", database):
+        for name, kind in self.sql("SHOW FULL TABLES", database):
             found[name] = self.sql(f"SHOW CREATE TABLE `{name}`", database)[0][1].split(" AUTO_INCREMENT")[0]
             if kind == "BASE TABLE":
                 found[f"{name} rows"] = self.sql(f"SELECT * FROM `{name}`", database)

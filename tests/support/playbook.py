@@ -85,17 +85,10 @@ def playbook_running(
 def run_module(module: str, arguments: Mapping[str, Any], *extra: str) -> tuple[dict[str, Any], str]:
     """Run one of our modules on this machine; returns its result and all that was shown."""
     with tempfile.TemporaryDirectory(prefix="holdfast-run-") as folder:
-        play = [
-            {
-                "hosts": "localhost",
-                "gather_facts": False,
-                "tasks": [
-                    {f"holdfast.deploy.{module}": dict(arguments), "register": "done", "ignore_errors": True},
-                    {"ansible.builtin.copy": {"content": "{{ done | to_json }}", "dest": f"{folder}/result", "mode": "0600"},
-                     "check_mode": False, "diff": False, "no_log": True},
-                ],
-            }
-        ]  # fmt: skip
+        task = {f"holdfast.deploy.{module}": dict(arguments), "register": "done", "ignore_errors": True}
+        kept = {"content": "{{ done | to_json }}", "dest": f"{folder}/result", "mode": "0600"}
+        keep = {"ansible.builtin.copy": kept, "check_mode": False, "diff": False, "no_log": True}
+        play = [{"hosts": "localhost", "gather_facts": False, "tasks": [task, keep]}]
         path = Path(folder, "play.json")
         path.write_text(json.dumps(play))
         argv = [program("ansible-playbook"), str(path), "-i", "localhost,", "-c", "local"]

@@ -24,7 +24,12 @@ class PostgreSQL:
     def sql(self, query: str, database: str = "postgres", role: str = "postgres") -> list[tuple[Any, ...]]:
         """The rows that a statement gives."""
         with psycopg.connect(
-            host=str(self.socket), port=self.port, user="postgres", dbname=database, options=f"-c role={role}", autocommit=True
+            host=str(self.socket),
+            port=self.port,
+            user="postgres",
+            dbname=database,
+            options=f"-c role={role}",
+            autocommit=True,
         ) as connection:
             cursor = connection.execute(query)  # type: ignore[arg-type]
             return cursor.fetchall() if cursor.description else []

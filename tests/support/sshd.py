@@ -23,12 +23,13 @@ class Sshd:
 
     def inventory_vars(self) -> dict[str, Any]:
         """Host variables with which Ansible comes in."""
+        known = self.folder / "known_hosts"
         return {
             "ansible_host": "127.0.0.1",
             "ansible_port": self.port,
             "ansible_user": getpass.getuser(),
             "ansible_ssh_private_key_file": str(self.folder / "key"),
-            "ansible_ssh_common_args": f"-o UserKnownHostsFile={self.folder}/known_hosts -o StrictHostKeyChecking=accept-new",
+            "ansible_ssh_common_args": f"-o StrictHostKeyChecking=accept-new -o UserKnownHostsFile={known}",
             "ansible_python_interpreter": sys.executable,
         }
 

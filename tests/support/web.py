@@ -98,9 +98,7 @@ def web(folder: Path, current: Path) -> Iterator[Web]:
     server = Web(free_port())
     (folder / "fpm.conf").write_text(_FPM.format(folder=folder, user=user))
     as_user = f"user {user};" if user == "root" else ""
-    (folder / "nginx.conf").write_text(
-        _NGINX.format(folder=folder, port=server.port, current=current, as_user=as_user)
-    )
+    (folder / "nginx.conf").write_text(_NGINX.format(folder=folder, port=server.port, current=current, as_user=as_user))
     program = next(Path("/usr/sbin").glob("php-fpm*"))
     fpm = [str(program), "-F", "-y", str(folder / "fpm.conf"), *(["-R"] if user == "root" else [])]
     nginx = ["/usr/sbin/nginx", "-c", str(folder / "nginx.conf"), "-e", str(folder / "nginx.log")]

@@ -12,7 +12,7 @@ from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.errors im
 
 PIECES = [1, 2, 7, 64, 10_000]
 
-MARIADB = rb"""/*M!999999\- enable the sandbox mode */ 
+MARIADB = rb"""/*M!999999\- enable the sandbox mode */
 -- MariaDB dump 10.19  Distrib 10.11.19-MariaDB
 DROP TABLE IF EXISTS `empty`;
 CREATE TABLE `empty` (
@@ -42,7 +42,7 @@ INSERT INTO `od``d` VALUES
 /*!40000 ALTER TABLE `od``d` ENABLE KEYS */;
 UNLOCK TABLES;
 DELIMITER ;;
-/*!50003 CREATE*/ /*!50017 DEFINER=`nobody`@`nowhere`*/ /*!50003 trigger tr before insert on t for each row set @a=1 */;;
+/*!50003 CREATE*/ /*!50017 DEFINER=`nobody`@`nowhere`*/ /*!50003 trigger tr before insert on t for each row set @a=1*/;;
 CREATE DEFINER=`root`@`localhost` PROCEDURE `p`()
 begin
 /*!40000 ALTER TABLE `fake` DISABLE KEYS */;

@@ -154,7 +154,9 @@ def close(path: Path, identifier: str, outcome: str, message: str = "") -> bool:
             return False
         journal = _own(path, identifier)
         if journal["unfinished"]:
-            raise InvalidInput(f"The journal {identifier} took over {journal['unfinished']['id']}, which is not undone.")
+            raise InvalidInput(
+                f"The journal {identifier} took over {journal['unfinished']['id']}, which is not undone."
+            )
         journal.update(outcome=outcome, message=message, closed_at=_now())
         make_dirs(history, 0o700)
         write_json(history / f"{identifier}.json", journal, 0o600)
