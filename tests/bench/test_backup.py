@@ -1,6 +1,6 @@
 """A verified backup of about 1 GB against the plain tools, in the same run.
 
-    pytest -s tests/bench/test_backup.py
+pytest -s tests/bench/test_backup.py
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ _ORDER = """
            substr('Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor incididunt ut labore',
                   1, 20 + {n} % 80))
 """
-_COLUMNS = "id BIGINT PRIMARY KEY, name VARCHAR(80), email VARCHAR(80), cents INT, made TIMESTAMP, token CHAR(32), note TEXT"
+_COLUMNS = (
+    "id BIGINT PRIMARY KEY, name VARCHAR(80), email VARCHAR(80), cents INT, made TIMESTAMP, token CHAR(32), note TEXT"
+)
 
 
 @pytest.fixture(scope="module")

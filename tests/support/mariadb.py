@@ -66,7 +66,8 @@ def mariadb(folder: Path, *options: str) -> Iterator[MariaDB]:
         "mariadbd", "--no-defaults", "--user=mysql", f"--datadir={data}", f"--socket={server.socket}",
         f"--port={server.port}", "--bind-address=127.0.0.1", f"--pid-file={folder}/pid", "--skip-name-resolve",
         "--log-bin=binlog", "--server-id=1", "--event-scheduler=ON", "--innodb-buffer-pool-size=64M",
-        "--innodb-flush-log-at-trx-commit=2", "--log-bin-trust-function-creators=1", "--sql-mode=", "--tmpdir=/tmp", *options,
+        "--innodb-flush-log-at-trx-commit=2", "--log-bin-trust-function-creators=1", "--sql-mode=", "--tmpdir=/tmp",
+        *options,
     ]  # fmt: skip
 
     def ready() -> bool:

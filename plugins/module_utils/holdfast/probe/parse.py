@@ -32,6 +32,7 @@ _OPEN_HEADER = re.compile(
     re.IGNORECASE,
 )
 _SHORTEST_SECRET = 4
+_MISSPELT = 0.85  # how alike a name is to a secret option's: login_pasword is, login_user is not
 
 
 def parse(entries: Sequence[Any]) -> list[Check]:
@@ -111,7 +112,7 @@ def _secrets_in(name: str, value: Any) -> set[str]:
         return {one for header, content in value.items() for one in _secrets_of_header(str(header), content)}
     if name == "url":
         return _secrets_of_url(str(value))
-    if name in _SECRET_OPTIONS or _SECRET_NAME.search(name):
+    if _SECRET_NAME.search(name) or difflib.get_close_matches(name, _SECRET_OPTIONS, n=1, cutoff=_MISSPELT):
         return _texts(value)
     return set()
 

@@ -1,0 +1,111 @@
+"""A web server that answers well or badly, as the path of the request says."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+BYPASS_COOKIE = "laravel_maintenance=let-me-in"
+
+
+@dataclass
+class Misbehaving:
+    """The server; `requests` are the heads of all that it was asked."""
+
+    port: int
+    stopped: threading.Event = field(default_factory=threading.Event)
+    requests: list[str] = field(default_factory=list)
+
+    def url(self, path: str) -> str:
+        """A URL of this server."""
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def answer(self, connection: socket.socket) -> None:
+        """Read one request and answer it."""
+        with connection, contextlib.suppress(OSError):
+            head = b""
+            while b"\r\n\r\n" not in head:
+                received = connection.recv(65536)
+                if not received:
+                    return
+                head += received
+            request = head.decode()
+            self.requests.append(request)
+            path = request.split()[1].split("?")[0]
+            getattr(self, "do_" + path.strip("/").replace("-", "_"), self.do_missing)(connection, request)
+
+    def send(self, connection: socket.socket, body: str, status: str = "200 OK", headers: str = "") -> None:
+        """A proper answer."""
+        raw = body.encode()
+        connection.sendall(f"HTTP/1.1 {status}\r\nContent-Length: {len(raw)}\r\n{headers}\r\n".encode() + raw)
+
+    def do_missing(self, connection: socket.socket, _: str) -> None:
+        self.send(connection, "nothing here", "404 Not Found")
+
+    def do_ok(self, connection: socket.socket, _: str) -> None:
+        self.send(connection, '{"status": "ok", "database": {"connected": true, "lag": [3, 4]}}')
+
+    def do_sick(self, connection: socket.socket, _: str) -> None:
+        self.send(connection, "<h1>Whoops</h1>\x1b[2J", "500 Internal Server Error")
+
+    def do_echo(self, connection: socket.socket, request: str) -> None:
+        self.send(connection, request, "500 Internal Server Error")
+
+    def do_silent(self, connection: socket.socket, _: str) -> None:
+        self.stopped.wait()
+
+    def drip(self, connection: socket.socket, start: bytes, drop: bytes) -> None:
+        connection.sendall(start)
+        while not self.stopped.wait(0.05):
+            connection.sendall(drop)
+
+    def do_drip(self, connection: socket.socket, _: str) -> None:
+        self.drip(connection, b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b"x")
+
+    def do_endless_headers(self, connection: socket.socket, _: str) -> None:
+        self.drip(connection, b"HTTP/1.1 200 OK\r\n", b"X-More: and more\r\n")
+
+    def do_broken_off(self, connection: socket.socket, _: str) -> None:
+        connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{"status": "ok"}')
+
+    def do_garbage(self, connection: socket.socket, _: str) -> None:
+        connection.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+
+    def do_loop(self, connection: socket.socket, _: str) -> None:
+        self.send(connection, "", "302 Found", "Location: /loop\r\n")
+
+    def do_away(self, connection: socket.socket, request: str) -> None:
+        target = request.split()[1].split("?to=")[1]
+        self.send(connection, "", "302 Found", f"Location: {target}\r\n")
+
+    def do_let_me_in(self, connection: socket.socket, _: str) -> None:
+        self.send(connection, "", "302 Found", f"Location: /\r\nSet-Cookie: {BYPASS_COOKIE}; path=/; secure\r\n")
+
+    def do_in_maintenance(self, connection: socket.socket, request: str) -> None:
+        if BYPASS_COOKIE in request:
+            self.send(connection, "come in")
+        else:
+            self.send(connection, "be right back", "503 Service Unavailable")
+
+
+@contextlib.contextmanager
+def misbehaving() -> Iterator[Misbehaving]:
+    """The server, on a free port of the loopback."""
+    with socket.create_server(("127.0.0.1", 0), backlog=50) as listener:
+        server = Misbehaving(listener.getsockname()[1])
+
+        def accept() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    threading.Thread(target=server.answer, args=(connection,), daemon=True).start()
+
+        threading.Thread(target=accept, daemon=True).start()
+        try:
+            yield server
+        finally:
+            server.stopped.set()
+            listener.shutdown(socket.SHUT_RDWR)
