@@ -27,7 +27,7 @@ _ORDER = """
     concat('Please deliver to the back door, floor ', {n} % 9, '. Reference ', md5({text2}), '. ',
            'The parcel holds ', {n} % 17, ' items of stock class ', {n} % 400, '; ring twice and wait for an answer. ',
            substr('Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor incididunt ut labore',
-                  1, 20 + {n} % 80))
+                  1, CAST(20 + {n} % 80 AS {int})))
 """
 _COLUMNS = (
     "id BIGINT PRIMARY KEY, name VARCHAR(80), email VARCHAR(80), cents INT, made TIMESTAMP, token CHAR(32), note TEXT"
@@ -42,7 +42,7 @@ def big_mariadb(server_folder: Path) -> Iterator[MariaDB]:
         server.sql("CREATE DATABASE big")
         server.sql(f"CREATE TABLE orders ({_COLUMNS})", "big")
         date = "'2026-01-01' + INTERVAL seq % 9999999 SECOND"
-        row = _ORDER.format(n="seq", date=date, text="seq", text2="seq + 5")
+        row = _ORDER.format(n="seq", date=date, int="SIGNED", text="seq", text2="seq + 5")
         server.sql(f"INSERT INTO orders SELECT {row} FROM seq_1_to_{ROWS}", "big")
         yield server
 
@@ -55,7 +55,7 @@ def big_postgresql(server_folder: Path) -> Iterator[PostgreSQL]:
         server.sql("CREATE DATABASE big")
         server.sql(f"CREATE TABLE orders ({_COLUMNS})", "big")
         date = "'2026-01-01'::timestamp + n % 9999999 * interval '1 second'"
-        row = _ORDER.format(n="n", date=date, text="n::text", text2="(n + 5)::text")
+        row = _ORDER.format(n="n", date=date, int="INTEGER", text="n::text", text2="(n + 5)::text")
         server.sql(f"INSERT INTO orders SELECT {row} FROM generate_series(1::bigint, {ROWS}) AS n", "big")
         server.sql("VACUUM ANALYZE", "big")
         yield server
