@@ -11,6 +11,14 @@ _WATCH = r"""
 import json, os, select, sys
 secrets = [one.encode() for one in json.loads(sys.stdin.readline())]
 own = {os.getpid(), os.getppid()}
+
+def words_of(pid):
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as handle:
+            return handle.read().replace(b"\0", b" ").strip()
+    except OSError:
+        return b"(gone)"
+
 seen = set()
 print("watching", flush=True)
 while not select.select([sys.stdin], [], [], 0)[0]:
@@ -25,8 +33,7 @@ while not select.select([sys.stdin], [], [], 0)[0]:
                 continue
             for secret in secrets:
                 if secret in text:
-                    name = text.split(b"\0", 1)[0] if part == "cmdline" else pid.encode()
-                    seen.add((part, name.decode(errors="replace")))
+                    seen.add((part, words_of(pid).replace(secret, b"SECRET").decode(errors="replace")))
 print(json.dumps(sorted(seen)), flush=True)
 """
 

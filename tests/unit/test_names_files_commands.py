@@ -109,6 +109,12 @@ def test_commands_run_in_order_in_their_folder_without_a_shell(tmp_path):
     assert [one["stdout"] for one in results] == ["", "a b\n", "$HOME; *\n", "hello\n"]
 
 
+def test_commands_need_not_ask_how_wide_the_terminal_is(tmp_path, monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert run(tmp_path, "sh -c 'echo $COLUMNS'")[0]["stdout"].strip().isdigit()
+    assert run(tmp_path, "sh -c 'echo $COLUMNS'", COLUMNS="77")[0]["stdout"] == "77\n"
+
+
 def test_the_first_that_fails_is_the_last_that_runs(tmp_path):
     with pytest.raises(
         commands.CommandFailed, match="`sh -c 'echo why >&2; exit 4'` ended with status 4: why"

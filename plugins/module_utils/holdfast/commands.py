@@ -19,6 +19,9 @@ from .errors import HoldfastError, InvalidInput
 
 _SECRET_NAME = re.compile(r"PASS|SECRET|TOKEN|KEY|CREDENTIAL|DSN|_URL$", re.IGNORECASE)
 _SHOWN = 2000
+# Symfony's console, and with it artisan, asks `stty` for a width it is not told (Symfony\Component\Console\Terminal).
+# That child would inherit the secrets which Laravel puts into the environment from .env.
+_TERMINAL = {"COLUMNS": "120", "LINES": "40"}
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ def run_all(commands: Sequence[Command], folder: Path, environment: Mapping[str,
         raise InvalidInput(f"There is no folder {folder} to run commands in.")
     results: list[Ended] = []
     for command in wanted(commands, folder):
-        ended = _run(command, folder, {**os.environ, **environment, "PWD": str(folder)})
+        ended = _run(command, folder, {**_TERMINAL, **os.environ, **environment, "PWD": str(folder)})
         results.append(ended)
         if ended.rc != 0:
             said = (ended.stderr.strip() or ended.stdout.strip())[-_SHOWN:]
