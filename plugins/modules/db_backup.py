@@ -47,14 +47,14 @@ options:
     choices: [zstd, gzip, none]
     default: zstd
   compression_level:
-    description: The packer's level, 1 to 19 for V(zstd) (3 when not given), 1 to 9 for V(gzip) (6 when not given).
+    description: The packer's level, 1 to 19 for V(zstd) (1 when not given), 1 to 9 for V(gzip) (6 when not given).
     type: int
   verify:
     description:
       - How far the set is checked before it counts.
       - V(checksum) reads the files back and compares size and SHA-256.
-      - V(archive) unpacks them to their end as well, and compares tables, row counts, content and schema with the
-        manifest.
+      - V(archive) unpacks them to their end as well, which compares the checksums inside of the packed data. That they
+        hold a whole dump, with the manifest's tables, rows, content and schema, was seen as they were written.
     type: str
     choices: [none, checksum, archive]
     default: archive

@@ -50,7 +50,7 @@ class Codec:
 
 CODECS = {
     # zstd(1): levels 1 to 19 without --ultra; RFC 8878, 3.1.1 gives the magic number.
-    "zstd": Codec("zstd", ".zst", b"\x28\xb5\x2f\xfd", ("zstd",), "zstd", range(1, 20), 3),
+    "zstd": Codec("zstd", ".zst", b"\x28\xb5\x2f\xfd", ("zstd",), "zstd", range(1, 20), 1),
     # RFC 1952, 2.3.1.
     "gzip": Codec("gzip", ".gz", b"\x1f\x8b", ("pigz", "gzip"), "gzip", range(1, 10), 6),
     "none": Codec("none", "", b"", (), "", range(0), 0),
@@ -101,14 +101,14 @@ class CompressedFile:
             self._error = error
             tool.stdout.close()
 
-    def _store(self, data: bytes) -> None:
+    def _store(self, data: bytes | memoryview) -> None:
         self._hash.update(data)
         self.size += len(data)
         view = memoryview(data)
         while view:
             view = view[os.write(self._handle, view) :]
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Take the next bytes. Raises OSError when the disk refuses, ToolFailed when the program fails."""
         self.raw_size += len(data)
         if self._tool is None:
@@ -166,6 +166,26 @@ def decompressed(path: Path) -> Iterator[bytes]:
         try:
             with Tool([program, "-d", "-q", "-c"], stdin=handle, stdout=subprocess.PIPE) as tool:
                 yield from tool.chunks()
+        except ToolFailed as error:
+            raise DamagedBackup(f"{path} does not decompress to its end: {error}") from error
+
+
+@contextlib.contextmanager
+def tested(path: Path) -> Iterator[None]:
+    """Side by side with the block, let the format's own program read the file to its end.
+
+    It compares the checksum that was made of the data before they were compressed (RFC 8878, 3.1.1: Content_Checksum;
+    RFC 1952, 2.3.1: CRC32). Raises DamagedBackup when the block ends.
+    """
+    codec = codec_of(path)
+    program = codec.program()
+    if program is None:
+        yield
+        return
+    with open(path, "rb") as handle:
+        try:
+            with Tool([program, "-t", "-q"], stdin=handle):
+                yield
         except ToolFailed as error:
             raise DamagedBackup(f"{path} does not decompress to its end: {error}") from error
 

@@ -22,7 +22,7 @@ from ..errors import HoldfastError
 from ..files import PRIVATE_DIR, fsync_dir, make_dirs, write_json
 from ..names import check_name, new_stamp, short_id
 from .sets import MANIFEST, PARTIAL, BackupSet, DataFile, Manifest
-from .verify import verify_set
+from .verify import verify_written
 
 _LOCK = "lock"
 
@@ -81,7 +81,7 @@ def create_set(engine: Engine, plan: Plan) -> BackupSet:
             manifest = _fill(engine, plan, inspection, partial, name)
             result = BackupSet(partial, manifest)
             if plan.verify != "none":
-                result = result.with_verified(verify_set(result, engine, plan.verify))
+                result = result.with_verified(verify_written(result, plan.verify))
     except OSError as error:
         raise HoldfastError(
             f"The backup could not be written to {folder}: {error.strerror}. No set was left."

@@ -10,11 +10,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Union
 
 from ..names import short_id
 
 Position = dict[str, Any]
+Bytes = Union[bytes, memoryview]
 SCRATCH_PREFIX = "holdfast_scratch_"
 
 
@@ -82,7 +83,7 @@ class Dump(ABC):
     """A dump as it streams: iterate over it once for its bytes; afterwards `content` tells what it held."""
 
     @abstractmethod
-    def __iter__(self) -> Iterator[bytes]:
+    def __iter__(self) -> Iterator[Bytes]:
         """The dump's bytes. Raises HoldfastError when the dump is not whole."""
 
     @property

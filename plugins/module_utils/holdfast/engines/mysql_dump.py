@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from .scanner import RowCounter, Scanner
+from .scanner import RowCounter, Scanner, newlines
 
 # MariaDB 10.11.8 / 11.4.2 and others begin their dumps with this; older clients and MySQL's own stop at it
 # (https://mariadb.org/mariadb-dump-file-compatibility-change/).
@@ -30,19 +30,30 @@ _NOT_SCHEMA = (
 
 
 class _LineRows(RowCounter):
-    """MariaDB since 10.9 writes each row on a line of its own, beginning with a parenthesis.
+    """MariaDB since 10.9 writes each row on a line of its own, after one that ends with VALUES.
 
-    A newline inside a value is written as backslash and n, so a real one never is.
+    A newline inside a value is written as backslash and n, so a real one never is. To count newlines, and take
+    off the few lines that are no rows, is three times as fast as to look for the beginnings of rows.
     """
 
-    def __init__(self) -> None:
-        self._after_newline = False
+    _MARK = b" VALUES\n"
 
-    def feed(self, data: bytes) -> None:
-        if not data:
-            return
-        self.rows += data.count(b"\n(") + (self._after_newline and data[:1] == b"(")
-        self._after_newline = data.endswith(b"\n")
+    def __init__(self, header: bytes) -> None:
+        self._lines_of_header = header.count(b"\n")  # more than one where a column's name has a newline
+        self._line: bytes | None = b""  # how the line began that the last piece broke off in; None for a row's
+
+    def feed(self, data: bytes, end: int) -> None:
+        self.rows += newlines(data, end)
+        # A header has a quoted name in it, which is rare enough in rows.
+        if self._line is not None or b"`" in data:
+            self.rows -= ((self._line or b"") + data[:end]).count(self._MARK) * self._lines_of_header
+        newline = data.rfind(b"\n", 0, end)
+        if newline >= 0:
+            self._line = data[newline + 1 : end]
+        elif self._line is not None:
+            self._line += data[:end]
+        if self._line is not None and self._line.startswith(b"("):
+            self._line = None
 
 
 class _InlineRows(RowCounter):
@@ -56,8 +67,8 @@ class _InlineRows(RowCounter):
         self._carry = b""
         self._tails = {b"),(": b"", b" VALUES (": b""}
 
-    def feed(self, data: bytes) -> None:
-        data = self._carry + data
+    def feed(self, data: bytes, end: int) -> None:
+        data = self._carry + data[:end]
         slashes = len(data) - len(data.rstrip(b"\\"))
         self._carry = b"\\" if slashes % 2 else b""
         if self._carry:
@@ -82,6 +93,7 @@ class MySQLScanner(Scanner):
     """
 
     end_of_rows = b"\n/*!40000 ALTER TABLE `"
+    end_sign = b"`"
     trailer = b"-- Dump completed"
 
     def __init__(self) -> None:
@@ -123,13 +135,14 @@ class _AnyRows(RowCounter):
         self._held = b""
         self._chosen: RowCounter | None = None
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes, end: int) -> None:
         if self._chosen is None:
-            self._held += data
+            self._held += data[:end]
             style = self._STYLE.match(self._held)
             if not style:
                 return
-            self._chosen = _LineRows() if style[1] == b"\n" else _InlineRows()
+            self._chosen = _LineRows(style[0].lstrip(b"\n")) if style[1] == b"\n" else _InlineRows()
             data, self._held = self._held, b""
-        self._chosen.feed(data)
+            end = len(data)
+        self._chosen.feed(data, end)
         self.rows = self._chosen.rows

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from .scanner import RowCounter, Scanner
+from .scanner import RowCounter, Scanner, newlines
 
 _NAME = rb'(?:"(?:[^"]|"")+"|[\w$]+)'
 _ANNOUNCES = re.compile(rb"-- Data for Name: .*; Type: TABLE DATA; ")
@@ -41,8 +41,8 @@ class _CopyRows(RowCounter):
     newline being part of what ends the stretch.
     """
 
-    def feed(self, data: bytes) -> None:
-        self.rows += data.count(b"\n")
+    def feed(self, data: bytes, end: int) -> None:
+        self.rows += newlines(data, end)
 
 
 class PostgreSQLScanner(Scanner):
@@ -53,6 +53,7 @@ class PostgreSQLScanner(Scanner):
     """
 
     end_of_rows = b"\n\\.\n"
+    end_sign = b"\\"
     trailer = b"-- PostgreSQL database dump complete"
 
     def __init__(self, roles: Roles | None = None) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import IO
 
-from .base import Content, Dump
+from .base import Bytes, Content, Dump
 from .scanner import Scanner
 
 
@@ -22,7 +22,7 @@ class ScannedDump(Dump):
         self._separate = separate
         self._content: Content | None = None
 
-    def __iter__(self) -> Iterator[bytes]:
+    def __iter__(self) -> Iterator[Bytes]:
         for piece in self._source:
             yield from self._scanner.feed(piece)
         self._content = replace(self._scanner.finish(), separate=self._separate)

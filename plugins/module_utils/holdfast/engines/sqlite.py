@@ -18,7 +18,7 @@ from ..errors import DamagedBackup, DatabaseError
 from ..files import fsync_dir
 from ..names import short_id
 from ..process import CHUNK
-from .base import Content, Dump, Engine, Inspection, Position, Table
+from .base import Bytes, Content, Dump, Engine, Inspection, Position, Table
 
 _MAGIC = b"SQLite format 3\0"
 _BUSY_TIMEOUT_S = 30.0
@@ -138,7 +138,7 @@ class _FileDump(Dump):
         self._workdir = workdir
         self._content: Content | None = None
 
-    def __iter__(self) -> Iterator[bytes]:
+    def __iter__(self) -> Iterator[Bytes]:
         copy = _temporary(self._workdir)
         try:
             with _opened(self._path, read_only=True) as source, _opened(copy, read_only=False) as target:
