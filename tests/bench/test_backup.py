@@ -14,49 +14,41 @@ from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.backup.cr
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.engines import Login, open_engine
 
 from bench.measure import race, report
+from bench.orders import COLUMNS, write_orders
 from support.mariadb import MariaDB, mariadb
 from support.postgres import PostgreSQL, postgresql
 
-ROWS = 2_600_000
 ROUNDS = 3
 OURS = "db_backup, verify=archive"
-# Like orders of a shop: numbers, names, dates, a random token, and words that come again.
-_ORDER = """
-    {n}, concat('Customer ', {n} % 50000), concat('customer', {n} % 50000, '@example.com'),
-    ({n} * 7919) % 100000, {date}, md5({text}),
-    concat('Please deliver to the back door, floor ', {n} % 9, '. Reference ', md5({text2}), '. ',
-           'The parcel holds ', {n} % 17, ' items of stock class ', {n} % 400, '; ring twice and wait for an answer. ',
-           substr('Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor incididunt ut labore',
-                  1, CAST(20 + {n} % 80 AS {int})))
-"""
-_COLUMNS = (
-    "id BIGINT PRIMARY KEY, name VARCHAR(80), email VARCHAR(80), cents INT, made TIMESTAMP, token CHAR(32), note TEXT"
-)
 
 
 @pytest.fixture(scope="module")
-def big_mariadb(server_folder: Path) -> Iterator[MariaDB]:
+def orders(server_folder: Path) -> Path:
+    path = server_folder / "orders.tsv"
+    write_orders(path)
+    path.chmod(0o644)
+    return path
+
+
+@pytest.fixture(scope="module")
+def big_mariadb(server_folder: Path, orders: Path) -> Iterator[MariaDB]:
     folder = server_folder / "bench-mariadb"
     folder.mkdir()
     with mariadb(folder, "--innodb-buffer-pool-size=2G", "--skip-log-bin") as server:
         server.sql("CREATE DATABASE big")
-        server.sql(f"CREATE TABLE orders ({_COLUMNS})", "big")
-        date = "'2026-01-01' + INTERVAL seq % 9999999 SECOND"
-        row = _ORDER.format(n="seq", date=date, int="SIGNED", text="seq", text2="seq + 5")
-        server.sql(f"INSERT INTO orders SELECT {row} FROM seq_1_to_{ROWS}", "big")
+        server.sql(f"CREATE TABLE orders ({COLUMNS})", "big")
+        server.sql(f"LOAD DATA INFILE '{orders}' INTO TABLE orders", "big")
         yield server
 
 
 @pytest.fixture(scope="module")
-def big_postgresql(server_folder: Path) -> Iterator[PostgreSQL]:
+def big_postgresql(server_folder: Path, orders: Path) -> Iterator[PostgreSQL]:
     folder = server_folder / "bench-postgresql"
     folder.mkdir()
     with postgresql(folder) as server:
         server.sql("CREATE DATABASE big")
-        server.sql(f"CREATE TABLE orders ({_COLUMNS})", "big")
-        date = "'2026-01-01'::timestamp + n % 9999999 * interval '1 second'"
-        row = _ORDER.format(n="n", date=date, int="INTEGER", text="n::text", text2="(n + 5)::text")
-        server.sql(f"INSERT INTO orders SELECT {row} FROM generate_series(1::bigint, {ROWS}) AS n", "big")
+        server.sql(f"CREATE TABLE orders ({COLUMNS})", "big")
+        server.sql(f"COPY orders FROM '{orders}'", "big")
         server.sql("VACUUM ANALYZE", "big")
         yield server
 

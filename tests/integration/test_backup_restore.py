@@ -129,7 +129,7 @@ def test_a_dump_tool_that_is_killed_leaves_no_set(database, tmp_path, monkeypatc
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{fakes}:{os.environ['PATH']}")
     before = database.content()
-    with pytest.raises(HoldfastError, match=r"killed by signal 9|ended with status"):
+    with pytest.raises(HoldfastError, match=f"{TOOLS[database.engine]} (was killed by signal 9|ended with status)"):
         back_up(database, tmp_path / "b")
     assert nothing_left(tmp_path / "b")
     assert database.content() == before

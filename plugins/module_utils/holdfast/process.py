@@ -33,12 +33,6 @@ def require_tool(package: str, *names: str) -> str:
     raise MissingTool(names[0], package)
 
 
-def with_large_writes(argv: Sequence[str]) -> list[str]:
-    """The command, told by stdbuf(1) where that is installed to write in large pieces instead of 4 KiB each."""
-    stdbuf = shutil.which("stdbuf")
-    return [*([stdbuf, f"-o{CHUNK}"] if stdbuf else []), *argv]
-
-
 @contextlib.contextmanager
 def secret_file(content: str) -> Iterator[tuple[str, int]]:
     """A file of mode 0600 that lives in memory only; yields its path for children and its descriptor.
@@ -59,7 +53,8 @@ class Tool:
     """One running program of a stream; its error text is read side by side so that it can never block.
 
     As a context manager it kills the program when the block is left by an exception, and otherwise waits for
-    it and raises ToolFailed for any status but 0.
+    it and raises ToolFailed for any status but 0. With `large_writes` a program that writes through C's standard
+    library does so in pieces of CHUNK bytes instead of 4 KiB.
     """
 
     def __init__(
@@ -70,10 +65,11 @@ class Tool:
         stdout: int | IO[bytes] = subprocess.DEVNULL,
         env: dict[str, str] | None = None,
         pass_fds: Sequence[int] = (),
+        large_writes: bool = False,
     ) -> None:
         self.name = os.path.basename(argv[0])
         self._process = subprocess.Popen(
-            list(argv),
+            [*(_large_writes() if large_writes else ()), *argv],
             stdin=stdin,
             stdout=stdout,
             stderr=subprocess.PIPE,
@@ -133,6 +129,12 @@ class Tool:
         self._process.kill()
         with contextlib.suppress(ToolFailed):
             self.finish()
+
+
+def _large_writes() -> list[str]:
+    """What to put before a command: stdbuf(1) of coreutils, which becomes that command; nothing where it is missing."""
+    stdbuf = shutil.which("stdbuf")
+    return [stdbuf, f"-o{CHUNK}"] if stdbuf else []
 
 
 def _widen(*pipes: IO[bytes] | None) -> None:

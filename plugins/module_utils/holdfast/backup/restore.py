@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import tempfile
 import time
 from collections.abc import Iterator
@@ -25,6 +26,12 @@ _DIALECTS = {
     "mysql": (b"-- MySQL dump", b"-- MariaDB dump", b"enable the sandbox mode"),
     "postgresql": (b"-- PostgreSQL database dump",),
 }
+# What sends the rest of a dump into a database that it names itself.
+_SWITCHES = {
+    "mysql": (b"\nUSE ", re.compile(rb"\nUSE `?((?:[^`;\n]|``)+)`?")),
+    "postgresql": (b"\n\\connect ", re.compile(rb"\n\\connect (.+)")),
+}
+_HEAD = 4096
 
 
 @dataclass(frozen=True)
@@ -72,11 +79,11 @@ def find_source(root: Path, app: str, name: str, engine: Engine) -> Source:
 def verify_source(source: Source, engine: Engine, level: str, *, record: bool = True) -> BackupSet | None:
     """Verify what is about to be restored; returns the set with the result, which `record` keeps beside it.
 
-    A foreign file has no manifest: from `checksum` on it is read to its end. Raises DamagedBackup.
+    A foreign file has no manifest: at every level it is read to its end. Raises DamagedBackup, or InvalidInput when it
+    is not for this database.
     """
     if source.backup is None:
-        if level != "none":
-            _check_foreign(source.path, engine)
+        _check_foreign(source.path, engine)
         return None
     if level == "none":
         return source.backup
@@ -86,14 +93,29 @@ def verify_source(source: Source, engine: Engine, level: str, *, record: bool = 
 
 def _check_foreign(path: Path, engine: Engine) -> None:
     head = b""
+    seen = b"\n"
     for chunk in decompressed(path):
-        if len(head) < 4096:
-            head += chunk[:4096]
+        head += chunk[: max(0, _HEAD - len(head))]
+        seen += chunk
+        _refuse_switch(path, engine, seen)
+        seen = seen[-_HEAD:]
     if not head.strip():
         raise DamagedBackup(f"{path} is empty.")
     for dialect, marks in _DIALECTS.items():
         if dialect != engine.name and any(mark in head for mark in marks):
             raise InvalidInput(f"{path} is a dump of {dialect} and cannot be restored to {engine.name!r}.")
+
+
+def _refuse_switch(path: Path, engine: Engine, text: bytes) -> None:
+    mark, pattern = _SWITCHES.get(engine.name, (b"\n", None))
+    for switch in pattern.finditer(text) if pattern and mark in text else ():
+        name = switch[1].decode(errors="replace").replace("``", "`")
+        # PostgreSQL's switch also ends the transaction that makes a restore all or nothing.
+        if name != engine.login.database or engine.load_is_atomic:
+            raise InvalidInput(
+                f"{path} switches to the database {name} by itself: it was made with --databases or --create. Make it"
+                f" without, so that it can only go into {engine.login.database}. Nothing was touched."
+            )
 
 
 def check_restore(engine: Engine, safety: Plan | None) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DatabaseError, MissingLibrary, ToolFailed
-from ..process import Tool, require_tool, secret_file, with_large_writes
+from ..process import Tool, require_tool, secret_file
 from .base import Content, Dump, Engine, Inspection, Position
 from .mysql_dump import MySQLScanner
 from .sql_dump import ScannedDump, load_script
@@ -158,7 +158,7 @@ class MySQL(Engine):
             argv = [program, f"--defaults-file={path}", *_DUMP_OPTIONS, *_dialect_options(program)]
             argv += ["--", self.login.database]
             try:
-                with Tool(with_large_writes(argv), stdout=subprocess.PIPE, pass_fds=[descriptor]) as tool:
+                with Tool(argv, stdout=subprocess.PIPE, pass_fds=[descriptor], large_writes=True) as tool:
                     yield from tool.chunks()
             except ToolFailed as error:
                 if "insufficient privileges to SHOW CREATE" in str(error):
