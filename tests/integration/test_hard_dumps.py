@@ -57,7 +57,7 @@ def test_what_one_user_defined_another_restores_elsewhere(mariadb_server, two_us
     sql("CREATE VIEW v AS SELECT x FROM t")
     sql("CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW SET NEW.x = NEW.x + 1")
     sql("CREATE PROCEDURE p() SELECT 1")
-    sql("CREATE EVENT e ON SCHEDULE EVERY 1 DAY STARTS '2099-01-01' DO DELETE FROM t")
+    sql("CREATE EVENT e ON SCHEDULE EVERY 1 DAY STARTS '2035-01-01' DO DELETE FROM t")
     made = create_set(mysql_engine(mariadb_server, name), Plan(tmp_path, "shop"))
     mariadb_server.sql(f"DROP USER {maker}@'%'")
     mariadb_server.sql(f"CREATE DATABASE {copy}")
