@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.engines.mysql_dump import MySQLScanner
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.engines.postgresql_dump import (
@@ -123,6 +125,24 @@ def test_mysql_rows_are_counted(dump, size):
     assert {name: table.rows for name, table in scanner.finish().tables.items()} == {"empty": 0, "od`d": 3}
 
 
+ODD_ROWS = rb"""INSERT INTO `od``d` (`id`, `a
+b`) VALUES
+(1,'INSERT INTO `t` VALUES\n(2),\n(3)'),
+(2,'`VALUES');
+INSERT INTO `od``d` (`id`, `a
+b`) VALUES
+(3,NULL);"""
+
+
+@pytest.mark.parametrize("size", PIECES)
+def test_mysql_statements_of_a_table_are_told_from_its_rows(size):
+    start = MARIADB.index(b"INSERT INTO")
+    end = MARIADB.index(b"\n/*!40000 ALTER TABLE `od``d` ENABLE")
+    scanner = MySQLScanner()
+    fed(scanner, MARIADB[:start] + ODD_ROWS + MARIADB[end:], size)
+    assert scanner.finish().tables["od`d"].rows == 3
+
+
 @pytest.mark.parametrize("size", PIECES)
 def test_mysql_loses_definers_and_the_sandbox_line_and_nothing_else(size):
     kept = fed(MySQLScanner(), MARIADB, size)
@@ -189,3 +209,30 @@ def test_a_difference_is_named(scanner, dump, before, after, said):
     assert before in dump
     one, other = scanner().examine([dump]), scanner().examine([dump.replace(before, after)])
     assert said in one.difference(other)
+
+
+@pytest.mark.parametrize(
+    ("scanner", "dump", "row"),
+    [
+        (MySQLScanner, MARIADB, b"(2,'" + b"x" * 1000 + b"'),\n"),
+        (MySQLScanner, MYSQL, b"(2,'" + b"x" * 1000 + b"'),"),
+        (PostgreSQLScanner, POSTGRESQL, b"2\t" + b"x" * 1000 + b"\n"),
+    ],
+    ids=["row a line", "all on one line", "copy"],
+)
+def test_memory_does_not_grow_with_the_dump(scanner, dump, row):
+    where = dump.index(b"(2,'it") if scanner is MySQLScanner else dump.index(b"2\t\\N")
+    piece = row * 200
+
+    def pieces():
+        yield dump[:where]
+        for _ in range(200):
+            yield piece
+        yield dump[where:]
+
+    tracemalloc.start()
+    content = scanner().examine(pieces())
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert sum(table.rows for table in content.tables.values()) > 40_000
+    assert peak < 12 * len(piece), "the dump is two hundred pieces long"
