@@ -125,21 +125,27 @@ def test_mysql_rows_are_counted(dump, size):
     assert {name: table.rows for name, table in scanner.finish().tables.items()} == {"empty": 0, "od`d": 3}
 
 
-ODD_ROWS = rb"""INSERT INTO `od``d` (`id`, `a
-b`) VALUES
+ODD_ROWS = [
+    rb"""INSERT INTO `od``d` VALUES
 (1,'INSERT INTO `t` VALUES\n(2),\n(3)'),
 (2,'`VALUES');
-INSERT INTO `od``d` (`id`, `a
-b`) VALUES
-(3,NULL);"""
+INSERT INTO `od``d` VALUES
+(3,NULL);""",
+    rb"""INSERT INTO `od``d` (`id`, `a)
+`, row_start) VALUES (1,'INSERT INTO `t` VALUES (2),\n(3)'),
+(2,'),(');
+INSERT INTO `od``d` (`id`, `a)
+`, row_start) VALUES (3,NULL);""",
+]
 
 
 @pytest.mark.parametrize("size", PIECES)
-def test_mysql_statements_of_a_table_are_told_from_its_rows(size):
+@pytest.mark.parametrize("rows", ODD_ROWS, ids=["row a line", "with named columns"])
+def test_mysql_statements_of_a_table_are_told_from_its_rows(size, rows):
     start = MARIADB.index(b"INSERT INTO")
     end = MARIADB.index(b"\n/*!40000 ALTER TABLE `od``d` ENABLE")
     scanner = MySQLScanner()
-    fed(scanner, MARIADB[:start] + ODD_ROWS + MARIADB[end:], size)
+    fed(scanner, MARIADB[:start] + rows + MARIADB[end:], size)
     assert scanner.finish().tables["od`d"].rows == 3
 
 

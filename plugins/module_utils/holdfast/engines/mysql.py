@@ -27,6 +27,9 @@ _ROUTINES_HINT = (
     "A routine made by another user can only be backed up by one with SELECT on mysql.proc (MariaDB) or"
     " SHOW_ROUTINE (MySQL 8.0.20 and later): grant it to the backup's user."
 )
+_HISTORY_HINT = (
+    "The database has system-versioned tables: backing up their history takes mariadb-dump of MariaDB 10.11 or newer."
+)
 _DUMP_OPTIONS = (
     "--opt",
     "--single-transaction",
@@ -142,7 +145,7 @@ class MySQL(Engine):
         """Tables whose engine takes no part in a snapshot."""
         cursor.execute(
             "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()"
-            " AND table_type = 'BASE TABLE' AND engine NOT IN"
+            " AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') AND engine NOT IN"
             " (SELECT engine FROM information_schema.engines WHERE transactions = 'YES') ORDER BY 1"
         )
         return tuple(str(row[0]) for row in cursor.fetchall())
@@ -150,12 +153,13 @@ class MySQL(Engine):
     def dump(self, workdir: Path) -> Dump:
         with self._connect() as cursor:
             separate = self._without_transactions(cursor)
-        return ScannedDump(MySQLScanner(), self._run_dump(), separate)
+            history = ["--dump-history"] if _has_history(cursor) else []
+        return ScannedDump(MySQLScanner(), self._run_dump(history), separate)
 
-    def _run_dump(self) -> Iterator[bytes]:
+    def _run_dump(self, more_options: Sequence[str]) -> Iterator[bytes]:
         program = self._dump_program()
         with self._option_file() as (path, descriptor):
-            argv = [program, f"--defaults-file={path}", *_DUMP_OPTIONS, *_dialect_options(program)]
+            argv = [program, f"--defaults-file={path}", *_DUMP_OPTIONS, *_dialect_options(program), *more_options]
             argv += ["--", self.login.database]
             try:
                 with Tool(argv, stdout=subprocess.PIPE, pass_fds=[descriptor], large_writes=True) as tool:
@@ -163,6 +167,8 @@ class MySQL(Engine):
             except ToolFailed as error:
                 if "insufficient privileges to SHOW CREATE" in str(error):
                     raise DatabaseError(f"{error} {_ROUTINES_HINT}") from error
+                if more_options and "unknown option" in str(error):
+                    raise DatabaseError(f"{error} {_HISTORY_HINT}") from error
                 raise
 
     def examine(self, stream: Iterable[bytes], workdir: Path) -> Content:
@@ -222,6 +228,17 @@ def _value(cursor: pymysql.cursors.Cursor, query: str) -> Any:
     cursor.execute(query)
     row = cursor.fetchone()
     return row[0] if row else None
+
+
+def _has_history(cursor: pymysql.cursors.Cursor) -> bool:
+    """Whether a table keeps its old rows (https://mariadb.com/kb/en/system-versioned-tables/)."""
+    return bool(
+        _value(
+            cursor,
+            "SELECT COUNT(*) FROM information_schema.tables"
+            " WHERE table_schema = DATABASE() AND table_type = 'SYSTEM VERSIONED'",
+        )
+    )
 
 
 def _may_bypass_binlog_rule(cursor: pymysql.cursors.Cursor) -> bool:

@@ -17,6 +17,9 @@ _EMPTY_COMMENT = re.compile(rb"/\*!\d{5} ?\*/ ?")
 _COUNTERS = re.compile(rb" AUTO_INCREMENT=\d+")
 _ANNOUNCES = re.compile(rb"-- Dumping data for table `((?:[^`]|``)+)`\n")
 _STARTS = re.compile(rb"/\*!40000 ALTER TABLE `((?:[^`]|``)+)` DISABLE KEYS \*/;\n")
+# Under these locks a table whose default is a sequence's next value cannot be filled (MariaDB's error 1100), and a user
+# without LOCK TABLES cannot restore at all.
+_LOCKS = re.compile(rb"(?:UN)?LOCK TABLES(?: `(?:[^`]|``)+` WRITE)?;\n")
 # Stated by the tool and not by the database: session settings, and comments with versions and dates.
 _NOT_SCHEMA = (
     b"--",
@@ -59,13 +62,15 @@ class _LineRows(RowCounter):
 class _InlineRows(RowCounter):
     """MySQL and older MariaDB write all rows of a statement on one line: `VALUES (1,'a'),(2,'b');`.
 
+    Newer MariaDB does so with the first row only, where the statement names the columns (one is invisible, or has a
+    history).
     Rows are told apart by what stands outside of quotes; quotes inside of values are escaped by a backslash.
     """
 
     def __init__(self) -> None:
         self._quoted = False
         self._carry = b""
-        self._tails = {b"),(": b"", b" VALUES (": b""}
+        self._tails = {b"),(": b"", b"),\n(": b"", b" VALUES (": b""}
 
     def feed(self, data: bytes, end: int) -> None:
         data = self._carry + data[:end]
@@ -103,6 +108,8 @@ class MySQLScanner(Scanner):
     def line(self, line: bytes) -> bytes:
         if line.startswith((b"INSERT ", b"(")):
             return line  # rows of a dump made by others, without the comments that announce them
+        if _LOCKS.fullmatch(line):
+            return b""
         line = _SANDBOX.sub(b"", line)
         if b"DEFINER" in line:
             line = _EMPTY_COMMENT.sub(b"", _DEFINER.sub(b"", line))
@@ -129,7 +136,7 @@ class MySQLScanner(Scanner):
 class _AnyRows(RowCounter):
     """Chooses the way of counting by how the first statement of the stretch begins."""
 
-    _STYLE = re.compile(rb"\n?INSERT(?: IGNORE)? INTO `(?:[^`]|``)+` (?:\([^)]*\) )?VALUES([ \n])")
+    _STYLE = re.compile(rb"\n?INSERT(?: IGNORE)? INTO `(?:[^`]|``)+` (?:\((?:`(?:[^`]|``)*`|[^`)])*\) )?VALUES([ \n])")
 
     def __init__(self) -> None:
         self._held = b""

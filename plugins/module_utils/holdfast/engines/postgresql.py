@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import DatabaseError, MissingLibrary
 from ..process import Tool, require_tool, secret_file
 from .base import Content, Dump, Engine, Inspection, Position
+from .postgresql_catalog import DROP_OTHER_EXTENSIONS, EMPTY, NOT_OURS
 from .postgresql_dump import PostgreSQLScanner, Roles
 from .sql_dump import ScannedDump, load_script
 
@@ -24,43 +25,15 @@ _PACKAGE = "postgresql-client"
 _CONNECT_TIMEOUT_S = 10
 _MAINTENANCE_DATABASE = "postgres"
 
-# Empties the current database inside the transaction that fills it again. Extensions in `public` stay, since
-# creating one may take more rights than the restore has; what belongs to one is never dropped on its own.
-_EMPTY = r"""
-SET lock_timeout = '60s';
-DO $holdfast$
-DECLARE statements text[]; statement text;
-BEGIN
-  -- Written down first: a name cannot be told any more when a cascade has dropped its object.
-  statements := ARRAY(
-    SELECT format('DROP EVENT TRIGGER %I', evtname) FROM pg_event_trigger
-    UNION ALL SELECT format('DROP PUBLICATION %I', pubname) FROM pg_publication
-    UNION ALL SELECT format('SELECT lo_unlink(%s)', oid) FROM pg_largeobject_metadata
-    UNION ALL SELECT format('DROP SCHEMA %I CASCADE', nspname) FROM pg_namespace
-      WHERE nspname NOT LIKE 'pg\_%' AND nspname NOT IN ('information_schema', 'public')
-    UNION ALL SELECT format('DROP %s IF EXISTS public.%I CASCADE', CASE relkind WHEN 'v' THEN 'VIEW'
-        WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'S' THEN 'SEQUENCE' WHEN 'f' THEN 'FOREIGN TABLE'
-        WHEN 'c' THEN 'TYPE' ELSE 'TABLE' END, relname) FROM pg_class c
-      WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'S', 'f', 'c')
-      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')
-    UNION ALL SELECT format('DROP ROUTINE IF EXISTS %s CASCADE', p.oid::regprocedure) FROM pg_proc p
-      WHERE pronamespace = 'public'::regnamespace
-      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')
-    UNION ALL SELECT format('DROP TYPE IF EXISTS public.%I CASCADE', typname) FROM pg_type t
-      WHERE typnamespace = 'public'::regnamespace AND typtype IN ('d', 'e', 'r')
-      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = t.oid AND d.deptype = 'e')
-  );
-  FOREACH statement IN ARRAY statements LOOP
-    EXECUTE statement;
-  END LOOP;
-END
-$holdfast$;
-"""
-
 
 def quote(name: str) -> str:
     """An identifier as it stands in a statement (PostgreSQL manual, 4.1.1)."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def _literal(value: str) -> str:
+    """A string as it stands in a statement (PostgreSQL manual, 4.1.2.1)."""
+    return "'" + value.replace("'", "''") + "'"
 
 
 def _conninfo(database: str) -> str:
@@ -88,6 +61,17 @@ class PostgreSQL(Engine):
         _library()
         require_tool(_PACKAGE, "pg_dump")
         require_tool(_PACKAGE, "psql")
+
+    def check_load(self) -> None:
+        with self._connect() as connection:
+            found = [row[0] for row in connection.execute(NOT_OURS).fetchall()]
+        if found:
+            more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+            raise DatabaseError(
+                f"The database {self.login.database} has what its user {self.login.login_user} may not drop and create"
+                f" again: {', '.join(found[:3])}{more}. Make that user the owner (REASSIGN OWNED, ALTER ... OWNER TO),"
+                " or a member of the owner's role."
+            )
 
     @contextlib.contextmanager
     def _connect(self, database: str | None = None) -> Iterator[psycopg.Connection[Any]]:
@@ -129,15 +113,17 @@ class PostgreSQL(Engine):
         return Inspection(row[0], int(row[1]), {"snapshot": row[2], "lsn": row[3]})
 
     def count_rows(self) -> dict[str, int]:
+        # As pg_dump has them: each table without those that inherit from it, a partitioned one by its partitions.
         query = (
-            "SELECT schemaname, tablename FROM pg_tables"
-            " WHERE schemaname NOT LIKE 'pg\\_%' AND schemaname <> 'information_schema'"
+            "SELECT format('%I.%I', nspname, relname) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace"
+            " WHERE relkind = 'r' AND nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema' AND NOT EXISTS"
+            " (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e')"
         )
         counts = {}
         with self._connect() as connection:
-            for schema, table in connection.execute(query).fetchall():
-                row = connection.execute(f"SELECT count(*) FROM {quote(schema)}.{quote(table)}").fetchone()
-                counts[f"{schema}.{table}"] = int(row[0]) if row else 0
+            for (table,) in connection.execute(query).fetchall():
+                row = connection.execute(f"SELECT count(*) FROM ONLY {table}").fetchone()
+                counts[table] = int(row[0]) if row else 0
         return counts
 
     def dump(self, workdir: Path) -> Dump:
@@ -159,21 +145,25 @@ class PostgreSQL(Engine):
         with self._client() as (arguments, how):
             argv = [program, *arguments, "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--file=-"]
             with Tool(argv, stdin=subprocess.PIPE, **how) as tool:
-                tool.stdin.write(b"BEGIN;\n" + _EMPTY.encode())
+                tool.stdin.write(b"BEGIN;\n" + EMPTY.encode())
                 load_script(scanner, stream, tool.stdin)
                 if not script:
                     scanner.finish()
+                    names = ", ".join(_literal(name) for name in scanner.extensions)
+                    tool.stdin.write((DROP_OTHER_EXTENSIONS % f"ARRAY[{names}]::name[]").encode())
                 # Sent only now: a stream that breaks off ends without it, and the server rolls all of it back.
                 tool.stdin.write(b"\nCOMMIT;\n")
 
     def _roles(self) -> Roles:
         with self._connect() as connection:
             rows = connection.execute(
-                "SELECT rolname, pg_has_role(current_user, oid, 'MEMBER') FROM pg_roles"
+                "SELECT rolname, pg_has_role(current_user, oid, 'MEMBER'), rolsuper AND rolname = current_user"
+                " FROM pg_roles"
             ).fetchall()
         return Roles(
-            known=frozenset(name for name, _ in rows) | {"PUBLIC"},
-            own=frozenset(name for name, member in rows if member),
+            known=frozenset(name for name, _, _ in rows) | {"PUBLIC"},
+            own=frozenset(name for name, member, _ in rows if member),
+            superuser=any(superuser for _, _, superuser in rows),
         )
 
     def create(self) -> None:

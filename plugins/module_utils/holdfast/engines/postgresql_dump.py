@@ -12,7 +12,9 @@ from .scanner import RowCounter, Scanner, newlines
 
 _NAME = rb'(?:"(?:[^"]|"")+"|[\w$]+)'
 _ANNOUNCES = re.compile(rb"-- Data for Name: .*; Type: TABLE DATA; ")
-_STARTS = re.compile(rb"COPY ((?:" + _NAME + rb"\.)?" + _NAME + rb") .*FROM stdin;\n")
+_STARTS = re.compile(rb"COPY ((?:" + _NAME + rb"\.)?" + _NAME + rb") .*FROM stdin;\n", re.DOTALL)
+_START_LIMIT = 1 << 20  # more than 1600 columns with names of 63 bytes take
+_EXTENSION = re.compile(rb"CREATE EXTENSION IF NOT EXISTS (" + _NAME + rb") WITH SCHEMA .+;\n")
 _OWNER = re.compile(rb"ALTER .+ OWNER TO (" + _NAME + rb");\n")
 _GRANT = re.compile(
     rb"(?:GRANT|REVOKE|ALTER DEFAULT PRIVILEGES FOR ROLE (" + _NAME + rb")) .+ "
@@ -20,6 +22,10 @@ _GRANT = re.compile(
 )
 # Only the owner of these may change them, and a restore leaves them where they are.
 _KEPT_OBJECTS = re.compile(rb"(?:(?:GRANT|REVOKE) .+ ON SCHEMA public|COMMENT ON (?:EXTENSION|SCHEMA public)) ")
+# Without a search path, functions that name a table or an extension's function without its schema fail, and with them
+# the indexes and constraints that use them. It is there to keep a superuser from running what others put into `public`
+# (CVE-2018-1058); the application's own user has that path in each of its sessions.
+_NO_SEARCH_PATH = b"SELECT pg_catalog.set_config('search_path', '', false);\n"
 _NOT_SCHEMA = (b"--", b"SET ", b"SELECT pg_catalog.set", b"\\restrict ", b"\\unrestrict ", b"\n")
 
 
@@ -32,6 +38,7 @@ class Roles:
 
     known: frozenset[str]
     own: frozenset[str]
+    superuser: bool = False
 
 
 class _CopyRows(RowCounter):
@@ -48,8 +55,9 @@ class _CopyRows(RowCounter):
 class PostgreSQLScanner(Scanner):
     """Follows a dump of one database.
 
-    With `roles`, what hands an object or a right to a role that cannot have it there is left out: such a line
-    would stop the restore on a server without the role, or by a user who may not act for it.
+    With `roles` it is made fit for loading. What hands an object or a right to a role that cannot have it there is
+    left out: such a line would stop the restore on a server without the role, or by a user who may not act for it.
+    Schemas may be there already.
     """
 
     end_of_rows = b"\n\\.\n"
@@ -60,10 +68,22 @@ class PostgreSQLScanner(Scanner):
         super().__init__()
         self._roles = roles
         self._announced = False
+        self._start = b""
+        self._schema_announced = False
+        self.extensions: list[str] = []
 
     def line(self, line: bytes) -> bytes:
         if self._roles is None:
             return line
+        if line == _NO_SEARCH_PATH and not self._roles.superuser:
+            return b""
+        if line.startswith(b"-- Name: "):
+            self._schema_announced = b"; Type: SCHEMA; " in line
+        elif self._schema_announced and line.startswith(b"CREATE SCHEMA "):
+            return line.replace(b"CREATE SCHEMA ", b"CREATE SCHEMA IF NOT EXISTS ", 1)
+        extension = _EXTENSION.fullmatch(line)
+        if extension:
+            self.extensions.append(_plain(extension[1]))
         if _KEPT_OBJECTS.match(line):
             return b""
         owner = _OWNER.fullmatch(line)
@@ -78,12 +98,16 @@ class PostgreSQLScanner(Scanner):
     def starts_rows(self, line: bytes) -> str | None:
         if line.startswith(b"-- Data for Name: "):
             self._announced = bool(_ANNOUNCES.match(line))
+            self._start = b""
             return None
-        starts = _STARTS.fullmatch(line) if self._announced else None
-        if not starts:
+        if not self._announced or not (self._start or line.startswith(b"COPY ")):
             return None
-        self._announced = False
-        return starts[1].decode(errors="surrogateescape")
+        # More than one line where a name has a newline in it.
+        self._start += line
+        starts = _STARTS.fullmatch(self._start)
+        if starts or len(self._start) > _START_LIMIT:
+            self._announced = False
+        return starts[1].decode(errors="surrogateescape") if starts else None
 
     def in_schema(self, line: bytes) -> bytes | None:
         if line.startswith(_NOT_SCHEMA) or _KEPT_OBJECTS.match(line):

@@ -110,6 +110,9 @@ class SQLite(Engine):
             self._replace_file(staged)
             return
         with _opened(staged, read_only=True) as source, _opened(self._path, read_only=False) as target:
+            if _page_size(source) != _page_size(target):
+                # https://www.sqlite.org/pragma.html#pragma_page_size: not to be changed under a write-ahead log.
+                target.execute("PRAGMA journal_mode = DELETE")
             _copy(source, target)
 
     def _replace_file(self, staged: Path) -> None:
@@ -173,6 +176,10 @@ def _opened(path: Path, *, read_only: bool) -> Iterator[sqlite3.Connection]:
     finally:
         if connection is not None:
             connection.close()
+
+
+def _page_size(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA page_size").fetchone()[0])
 
 
 def _copy(source: sqlite3.Connection, target: sqlite3.Connection) -> None:

@@ -1,0 +1,176 @@
+"""Whatever a server can hold comes back: compared by the dump of the server's own tool, before and after."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.backup.create import Plan, create_set
+from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.backup.restore import find_source, restore
+from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.backup.sets import BackupSet
+from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.engines import Engine, Login, open_engine
+from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.errors import HoldfastError
+
+from support.databases import PASSWORD
+from support.mariadb import MariaDB
+from support.postgres import PostgreSQL
+
+SCHEMAS = Path(__file__).parents[1] / "support" / "schemas"
+
+
+def put_back(engine: Engine, root: Path, made: BackupSet) -> None:
+    restore(engine, find_source(root, "shop", made.id, engine), verify="archive", safety=Plan(root, "shop", "safety"))
+
+
+def rows_of(made: BackupSet) -> dict[str, int]:
+    return {name: table.rows for name, table in made.manifest.content.tables.items()}
+
+
+def output_of(argv: list[str], script: str = "", **environment: str) -> str:
+    ended = subprocess.run(
+        argv, input=script.encode(), env={**os.environ, **environment}, capture_output=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr.decode()
+    return ended.stdout.decode(errors="backslashreplace")
+
+
+@pytest.fixture
+def mariadb_database(mariadb_server: MariaDB) -> Iterator[tuple[str, Engine]]:
+    name = f"db_{secrets.token_hex(3)}"
+    mariadb_server.create_database(name, "shop", PASSWORD.replace("\\", "\\\\").replace("'", "\\'"))
+    try:
+        yield name, open_engine("mysql", Login(name, "127.0.0.1", mariadb_server.port, "shop", PASSWORD))
+    finally:
+        mariadb_server.drop_database(name)
+
+
+def test_all_of_mariadb(mariadb_server, mariadb_database, tmp_path):
+    name, engine = mariadb_database
+    login = ["--no-defaults", f"--socket={mariadb_server.socket}", "--default-character-set=utf8mb4"]
+    script = (SCHEMAS / "mariadb.sql").read_text()
+    output_of(["mariadb", *login, "--user=shop", name], script, MYSQL_PWD=PASSWORD)
+
+    def state() -> tuple[str, object]:
+        dump = ["mariadb-dump", *login, "--user=root", "--routines", "--skip-dump-date", "--order-by-primary", name]
+        history = mariadb_server.sql("SELECT x, row_start, row_end FROM remembers FOR SYSTEM_TIME ALL ORDER BY 2", name)
+        return output_of(dump), history
+
+    before = state()
+    made = create_set(engine, Plan(tmp_path, "shop"))
+    assert rows_of(made) == {**engine.count_rows(), "remembers": 3}, "old rows are backed up too"
+    assert made.manifest.content.separate == ("old_engine",)
+    mariadb_server.sql("DELETE FROM remembers", name)
+    mariadb_server.sql("DROP SEQUENCE seq", name)
+    put_back(engine, tmp_path, made)
+    assert state() == before
+
+
+@contextlib.contextmanager
+def postgresql_of_shop(server: PostgreSQL) -> Iterator[tuple[str, Engine]]:
+    name = f"db_{secrets.token_hex(3)}"
+    server.create_database(name, "shop", PASSWORD.replace("'", "''"))
+    if not server.sql("SELECT 1 FROM pg_roles WHERE rolname = 'reader'"):
+        server.sql("CREATE ROLE reader")
+    try:
+        yield name, open_engine("postgresql", Login(name, "127.0.0.1", server.port, "shop", PASSWORD))
+    finally:
+        server.drop_database(name)
+
+
+def postgresql_state(server: PostgreSQL, name: str) -> str:
+    dump = output_of(["pg_dump", f"--host={server.socket}", f"--port={server.port}", "--username=postgres", name])
+    return re.sub(r"\\(un)?restrict .*", "", dump)
+
+
+def as_shop(server: PostgreSQL, name: str, script: str) -> None:
+    client = ["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", f"--host={server.socket}", f"--port={server.port}"]
+    output_of([*client, "--username=postgres", name], f"SET ROLE shop;\n{script}")
+
+
+def test_all_of_postgresql(postgresql_server, tmp_path):
+    with postgresql_of_shop(postgresql_server) as (name, engine):
+        as_shop(postgresql_server, name, (SCHEMAS / "postgresql.sql").read_text())
+        before = postgresql_state(postgresql_server, name)
+        made = create_set(engine, Plan(tmp_path, "shop"))
+        assert rows_of(made) == engine.count_rows()
+        assert rows_of(made)["public.numbered"] == 2 and rows_of(made)['public."Weird "" t"'] == 2
+        as_shop(
+            postgresql_server,
+            name,
+            "DELETE FROM parts; ALTER TABLE kinds DROP COLUMN n; DROP SCHEMA other CASCADE; SELECT lo_unlink(4242);"
+            "CREATE EXTENSION hstore; CREATE TABLE more_of_it (h hstore); CREATE TABLE side.more_of_it (x INT)",
+        )
+        put_back(engine, tmp_path, made)
+        assert postgresql_state(postgresql_server, name) == before
+
+
+def test_postgresql_extensions_that_only_a_superuser_can_make_stay(postgresql_server, tmp_path):
+    with postgresql_of_shop(postgresql_server) as (name, engine):
+        as_shop(postgresql_server, name, "CREATE SCHEMA ext; CREATE TABLE ext.t AS SELECT 1 AS x")
+        postgresql_server.sql("CREATE EXTENSION file_fdw SCHEMA ext; CREATE EXTENSION pageinspect", name)
+        before = postgresql_state(postgresql_server, name)
+        made = create_set(engine, Plan(tmp_path, "shop"))
+        as_shop(postgresql_server, name, "DROP TABLE ext.t; CREATE TABLE ext.more_of_it (x INT)")
+        put_back(engine, tmp_path, made)
+        assert postgresql_state(postgresql_server, name) == before
+
+
+def test_postgresql_without_a_schema_public(postgresql_server, tmp_path):
+    with postgresql_of_shop(postgresql_server) as (name, engine):
+        postgresql_server.sql("DROP SCHEMA public", name)
+        as_shop(postgresql_server, name, "CREATE SCHEMA a; CREATE TABLE a.t AS SELECT 1 AS x")
+        before = postgresql_state(postgresql_server, name)
+        made = create_set(engine, Plan(tmp_path, "shop"))
+        as_shop(postgresql_server, name, "DROP TABLE a.t")
+        put_back(engine, tmp_path, made)
+        assert postgresql_state(postgresql_server, name) == before
+
+
+def test_what_a_postgresql_user_could_not_put_back_is_told_beforehand(postgresql_server, tmp_path):
+    with postgresql_of_shop(postgresql_server) as (name, engine):
+        postgresql_server.sql("CREATE SCHEMA theirs; CREATE TABLE theirs.t AS SELECT 1 AS x", name)
+        postgresql_server.sql("GRANT USAGE ON SCHEMA theirs TO shop; GRANT SELECT ON theirs.t TO shop", name)
+        before = postgresql_state(postgresql_server, name)
+        made = create_set(engine, Plan(tmp_path, "shop"))
+        with pytest.raises(
+            HoldfastError, match=r"shop may not drop and create again: table theirs\.t \(owner postgres\)"
+        ):
+            put_back(engine, tmp_path, made)
+        assert postgresql_state(postgresql_server, name) == before
+
+
+def test_all_of_sqlite(tmp_path):
+    path = tmp_path / "live.sqlite"
+
+    def run(script: str) -> None:
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.executescript(script)
+
+    def state() -> list[object]:
+        pragmas = ("user_version", "application_id", "page_size", "encoding", "journal_mode")
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            made = connection.execute("SELECT type, name, sql FROM sqlite_master ORDER BY 1, 2").fetchall()
+            tables = [row[1] for row in made if row[0] == "table"]
+            rows = [connection.execute(f'SELECT * FROM "{name.replace(chr(34), chr(34) * 2)}"') for name in tables]
+            return [
+                made,
+                [one.fetchall() for one in rows],
+                [connection.execute(f"PRAGMA {name}").fetchone() for name in pragmas],
+            ]
+
+    run((SCHEMAS / "sqlite.sql").read_text())
+    before = state()
+    engine = open_engine("sqlite", Login(str(path)))
+    made = create_set(engine, Plan(tmp_path / "b", "shop"))
+    assert rows_of(made) == engine.count_rows()
+    # A write-ahead log holds on to the page size.
+    run("PRAGMA page_size = 8192; VACUUM; PRAGMA journal_mode = WAL; DROP TABLE numbered; DELETE FROM searched;")
+    put_back(engine, tmp_path / "b", made)
+    assert state() == before
