@@ -9,6 +9,7 @@ each of them replaced, and which restore point was taken then; nothing of that i
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -193,12 +194,20 @@ class Releases:
             if release.activated_at is None:
                 release.previous = current
                 release.restore_point = restore_point
-            release.activated_at = _now()
-            release.state = "finished"
-            (folder / MARKER).unlink(missing_ok=True)
-            self._save(registry)
-            replace_link(self.path / journals.CURRENT, os.path.relpath(folder, self.path))
+                self._save_activated(registry, release)
+                replace_link(self.path / journals.CURRENT, os.path.relpath(folder, self.path))
+            else:
+                replace_link(self.path / journals.CURRENT, os.path.relpath(folder, self.path))
+                # Only the time is new; on a full disk going back is worth more.
+                with contextlib.suppress(OSError):
+                    self._save_activated(registry, release)
         return True
+
+    def _save_activated(self, registry: Registry, release: Release) -> None:
+        release.activated_at = _now()
+        release.state = "finished"
+        (self.folder_of(release.id) / MARKER).unlink(missing_ok=True)
+        self._save(registry)
 
     def deactivate(self, identifier: str) -> bool:
         """Take the link away if it points at this release; returns whether it did."""
@@ -220,10 +229,11 @@ class Releases:
             there = folder.exists()
             if there:
                 folder.rename(self.folder / (_TRASH + identifier))
+                # Before the record is written: it may be what fills the disk.
+                self._empty_trash()
             if known:
                 registry.releases = kept
                 self._save(registry)
-        self._empty_trash()
         return known or there
 
     def _empty_trash(self) -> None:
