@@ -72,6 +72,22 @@ def test_all_of_mariadb(mariadb_server, mariadb_database, tmp_path):
     assert state() == before
 
 
+def test_what_a_mariadb_user_could_not_put_back_is_told_beforehand(mariadb_server, mariadb_database, tmp_path):
+    name, _ = mariadb_database
+    mariadb_server.sql(f"CREATE USER `{name}` IDENTIFIED BY 'a-long-enough-one'")
+    mariadb_server.sql(
+        f"GRANT SELECT, SHOW VIEW, EVENT, INSERT, CREATE, DROP, ALTER, TRIGGER ON `{name}`.* TO `{name}`"
+    )
+    mariadb_server.sql("CREATE TABLE t AS SELECT 1 AS x", name)
+    mariadb_server.sql("CREATE VIEW v AS SELECT x FROM t", name)
+    login = Login(name, "127.0.0.1", mariadb_server.port, name, "a-long-enough-one")
+    engine = open_engine("mysql", login)
+    made = create_set(engine, Plan(tmp_path, "shop"))
+    with pytest.raises(HoldfastError, match=r"it lacks CREATE VIEW there\. GRANT CREATE VIEW ON"):
+        put_back(engine, tmp_path, made)
+    assert mariadb_server.sql("SELECT x FROM v", name) == [(1,)], "it is as it was"
+
+
 @contextlib.contextmanager
 def postgresql_of_shop(server: PostgreSQL) -> Iterator[tuple[str, Engine]]:
     name = f"db_{secrets.token_hex(3)}"

@@ -15,6 +15,7 @@ from ..errors import DatabaseError, MissingLibrary, ToolFailed
 from ..process import Tool, require_tool, secret_file
 from .base import Content, Dump, Engine, Inspection, Position
 from .mysql_dump import MySQLScanner
+from .mysql_rights import check_rights, quote, value_of
 from .sql_dump import ScannedDump, load_script
 
 if TYPE_CHECKING:
@@ -48,11 +49,6 @@ _DUMP_OPTIONS = (
 )
 
 
-def quote(name: str) -> str:
-    """An identifier as it stands in a statement (MySQL manual, 9.2 "Schema Object Names")."""
-    return "`" + name.replace("`", "``") + "`"
-
-
 def _option_value(value: str) -> str:
     """A value as it stands in an option file (MySQL manual, 4.2.2.2 "Using Option Files")."""
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
@@ -71,21 +67,8 @@ class MySQL(Engine):
         self._client_program()
 
     def check_load(self) -> None:
-        # MySQL manual, 25.7 "Stored Program Binary Logging": error 1419 in the middle of a restore otherwise.
         with self._connect() as cursor:
-            if _value(cursor, "SELECT @@log_bin AND NOT @@log_bin_trust_function_creators"):
-                stored = _value(
-                    cursor,
-                    "SELECT (SELECT COUNT(*) FROM information_schema.triggers WHERE trigger_schema = DATABASE()) +"
-                    " (SELECT COUNT(*) FROM information_schema.routines"
-                    " WHERE routine_schema = DATABASE() AND routine_type = 'FUNCTION')",
-                )
-                if stored and not _may_bypass_binlog_rule(cursor):
-                    raise DatabaseError(
-                        f"The database {self.login.database} has triggers or functions, which {self.login.login_user}"
-                        " may not create again while the server writes a binary log. Set"
-                        " log_bin_trust_function_creators=1 on the server, or use a user with SUPER or BINLOG ADMIN."
-                    )
+            check_rights(cursor, self.login.database, self.login.login_user)
 
     @staticmethod
     def _dump_program() -> str:
@@ -126,8 +109,8 @@ class MySQL(Engine):
 
     def inspect(self) -> Inspection:
         with self._connect() as cursor:
-            version = str(_value(cursor, "SELECT VERSION()"))
-            size = _value(
+            version = str(value_of(cursor, "SELECT VERSION()"))
+            size = value_of(
                 cursor,
                 "SELECT COALESCE(SUM(data_length + index_length), 0) FROM information_schema.tables"
                 " WHERE table_schema = DATABASE()",
@@ -138,7 +121,7 @@ class MySQL(Engine):
         with self._connect() as cursor:
             cursor.execute("SHOW FULL TABLES WHERE Table_type = 'BASE TABLE'")
             names = [row[0] for row in cursor.fetchall()]
-            return {name: int(_value(cursor, f"SELECT COUNT(*) FROM {quote(name)}")) for name in names}
+            return {name: int(value_of(cursor, f"SELECT COUNT(*) FROM {quote(name)}")) for name in names}
 
     @staticmethod
     def _without_transactions(cursor: pymysql.cursors.Cursor) -> tuple[str, ...]:
@@ -224,27 +207,15 @@ def _library() -> Any:
     return pymysql
 
 
-def _value(cursor: pymysql.cursors.Cursor, query: str) -> Any:
-    cursor.execute(query)
-    row = cursor.fetchone()
-    return row[0] if row else None
-
-
 def _has_history(cursor: pymysql.cursors.Cursor) -> bool:
     """Whether a table keeps its old rows (https://mariadb.com/kb/en/system-versioned-tables/)."""
     return bool(
-        _value(
+        value_of(
             cursor,
             "SELECT COUNT(*) FROM information_schema.tables"
             " WHERE table_schema = DATABASE() AND table_type = 'SYSTEM VERSIONED'",
         )
     )
-
-
-def _may_bypass_binlog_rule(cursor: pymysql.cursors.Cursor) -> bool:
-    cursor.execute("SHOW GRANTS")
-    grants = [str(row[0]) for row in cursor.fetchall() if " ON *.* " in str(row[0])]
-    return any(right in grant for grant in grants for right in ("ALL PRIVILEGES", "SUPER", "BINLOG ADMIN"))
 
 
 def _position(cursor: pymysql.cursors.Cursor, without_transactions: bool) -> Position | None:
