@@ -178,6 +178,18 @@ def test_postgresql_gives_nothing_to_roles_that_cannot_have_it():
     assert b"ON SCHEMA public" not in kept
 
 
+def test_postgresql_is_made_fit_for_older_servers_and_schemas_that_are_there():
+    setting = b"SET transaction_timeout = 0;\n"
+    body = b"CREATE SCHEMA s;\n" + setting
+    dump = POSTGRESQL.replace(b"SET statement", setting + b"SET statement").replace(b"COPY public.fake (x)", body)
+    schema = b"-- Name: s; Type: SCHEMA; Schema: -; Owner: me\n--\n\nCREATE SCHEMA s;\n\n"
+    function = b"-- Name: f(); Type: FUNCTION; Schema: public; Owner: me\n--\n\n"
+    dump = dump.replace(b"CREATE FUNCTION", schema + function + b"CREATE FUNCTION")
+    kept = fed(PostgreSQLScanner(Roles(known=frozenset(), own=frozenset())), dump, 64)
+    assert kept.count(setting) == 1 and body in kept, "what a function says is left alone"
+    assert b"\nCREATE SCHEMA IF NOT EXISTS s;\n" in kept
+
+
 @pytest.mark.parametrize(("scanner", "dump"), [(MySQLScanner, MARIADB), (PostgreSQLScanner, POSTGRESQL)])
 def test_a_dump_that_breaks_off_is_refused_wherever_it_does(scanner, dump):
     whole = dump.rindex(b"complete") + len(b"complete")

@@ -26,6 +26,8 @@ _KEPT_OBJECTS = re.compile(rb"(?:(?:GRANT|REVOKE) .+ ON SCHEMA public|COMMENT ON
 # the indexes and constraints that use them. It is there to keep a superuser from running what others put into `public`
 # (CVE-2018-1058); the application's own user has that path in each of its sessions.
 _NO_SEARCH_PATH = b"SELECT pg_catalog.set_config('search_path', '', false);\n"
+# pg_dump 17 and later write it for every server, and older ones do not know it.
+_UNKNOWN_SETTING = b"SET transaction_timeout = 0;\n"
 _NOT_SCHEMA = (b"--", b"SET ", b"SELECT pg_catalog.set", b"\\restrict ", b"\\unrestrict ", b"\n")
 
 
@@ -70,6 +72,7 @@ class PostgreSQLScanner(Scanner):
         self._announced = False
         self._start = b""
         self._schema_announced = False
+        self._in_head = True
         self.extensions: list[str] = []
 
     def line(self, line: bytes) -> bytes:
@@ -77,7 +80,10 @@ class PostgreSQLScanner(Scanner):
             return line
         if line == _NO_SEARCH_PATH and not self._roles.superuser:
             return b""
+        if line == _UNKNOWN_SETTING and self._in_head:
+            return b""
         if line.startswith(b"-- Name: "):
+            self._in_head = False
             self._schema_announced = b"; Type: SCHEMA; " in line
         elif self._schema_announced and line.startswith(b"CREATE SCHEMA "):
             return line.replace(b"CREATE SCHEMA ", b"CREATE SCHEMA IF NOT EXISTS ", 1)
