@@ -7,7 +7,9 @@ import re
 import secrets
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +100,30 @@ def test_without_a_migration_the_database_is_not_touched_by_the_undo(site):
     ended = site.deploy()
     assert "the database was not touched" in ended.last()
     assert_rolled_back(site, ended, before, live, "Health | Ask until it is well")
+
+
+@pytest.mark.parametrize("site", ["mysql"], indirect=True)
+def test_without_a_migration_no_request_fails(site):
+    first_deploy(site)
+    site.source.release("2")
+    seen: list[tuple[int, Any]] = []
+    done = threading.Event()
+
+    def visit() -> None:
+        while not done.is_set():
+            seen.append(site.web.get("/health"))
+
+    with ThreadPoolExecutor(2) as visitors:
+        visits = [visitors.submit(visit) for _ in range(2)]
+        try:
+            ended = site.deploy()
+        finally:
+            done.set()
+        for one in visits:
+            one.result()
+    assert ended.rc == 0, ended.output
+    assert {status for status, _ in seen} == {200}
+    assert {body["version"] for _, body in seen} == {"1", "2"}
 
 
 @pytest.mark.parametrize("site", ["sqlite"], indirect=True)
