@@ -77,8 +77,9 @@ options:
     default: 1
   timeout:
     description:
-      - Seconds in which that must be reached. No round begins later; the last one may end later.
-      - With V(0), the first round with a critical failure is the last.
+      - Seconds after which the first round with a critical failure is the last. Rounds that are green by then may go on
+        until they are as many as wanted.
+      - With V(0), every round must be without one.
     type: float
     default: 0
   interval:

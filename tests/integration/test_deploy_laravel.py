@@ -93,6 +93,20 @@ def test_a_release_that_is_sick_after_the_switch_is_undone(site):
     assert_rolled_back(site, site.deploy(), before, live, "Health | Ask until it is well")
 
 
+def test_a_first_release_that_is_sick_is_taken_off(site):
+    site.source.release("1", healthy=False)
+    ended = site.deploy()
+    assert ended.rc != 0
+    assert "NOW: no release is live, as before; database restored from" in ended.last(), ended.output
+    assert "its workers are stopped" in ended.last()
+    assert not (site.path / "current").is_symlink()
+    assert site.releases() == []
+    assert site.rows() in ({}, {"made": []}), "the database is as empty as before"
+    config = site.variables["deploy_supervisor_config"]
+    status = subprocess.run(["supervisorctl", "-c", config, "status", "worker"], capture_output=True, text=True)
+    assert "STOPPED" in status.stdout, status.stdout
+
+
 def test_without_a_migration_the_database_is_not_touched_by_the_undo(site):
     first_deploy(site)
     before, live = site.rows(), site.live

@@ -240,6 +240,15 @@ def test_a_gate_that_stays_shut_says_why(tmp_path):
     assert ask(counting(tmp_path / "others", 2)).rounds == 1, "without a time limit the first red round is the last"
 
 
+def test_rounds_that_are_green_when_time_is_over_may_become_enough(tmp_path):
+    gate = Gate(successes=3, timeout=0.01, interval=0.02)
+    outcome = ask(counting(tmp_path / "runs", 1), gate=gate)
+    assert (outcome.status, outcome.rounds) == ("pass", 3)
+    only_once = command(["sh", "-c", f"mkdir {tmp_path}/once"], name="app")
+    outcome = ask(only_once, gate=gate)
+    assert (outcome.status, outcome.rounds) == ("fail", 2)
+
+
 def test_an_advisory_check_warns_only(tmp_path):
     outcome = ask({**command("false"), "critical": False, "name": "cache"}, command("true"))
     assert outcome.status == "warn"

@@ -22,8 +22,8 @@ _GRACE_S = 0.2
 class Gate:
     """How many rounds in a row must be without a critical failure, and for how long they are tried, in seconds.
 
-    With a timeout of 0, every round must be green. No round begins after the timeout; one that began before it
-    may end later, by no more than the longest timeout of its checks. `interval` lies between two rounds.
+    After the timeout the first round that is not green is the last; those that are green by then may become as many as
+    are wanted. With a timeout of 0, every round must be green. `interval` lies between two rounds.
     """
 
     successes: int = 1
@@ -33,25 +33,23 @@ class Gate:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The last round's results, how many rounds there were, the seconds they took, and what the gate says to it.
-
-    `green` is how many of the last rounds in a row were green, out of `wanted`. `last_red` are the failures of the
-    last round that was not.
-    """
+    """The last round's results, how many rounds there were, and the seconds they took."""
 
     results: list[Result]
     rounds: int
     elapsed: float
-    green: int
-    wanted: int
-    last_red: list[Result]
 
     @property
     def status(self) -> str:
         """`fail` when the gate stays shut; otherwise `warn` when an advisory check is not green, or `pass`."""
-        if self.green < self.wanted:
+        if self.failures:
             return FAIL
         return WARN if self.warnings else PASS
+
+    @property
+    def failures(self) -> list[Result]:
+        """The critical checks that were not green at the end."""
+        return [one for one in self.results if one.status == FAIL]
 
     @property
     def warnings(self) -> list[Result]:
@@ -61,9 +59,8 @@ class Outcome:
     def verdict(self) -> str:
         """Why the gate stays shut, as an operator reads it."""
         rounds = "1 round" if self.rounds == 1 else f"{self.rounds} rounds"
-        short = f"{self.green} of {self.wanted} rounds in a row were green; before that, " if self.green else ""
-        said = "; ".join(f"{one.name}: {one.output}" for one in self.last_red) or "no round was red"
-        return f"Health gate failed after {rounds} in {self.elapsed:.0f} s: {short}{said}"
+        said = "; ".join(f"{one.name}: {one.output}" for one in self.failures)
+        return f"Health gate failed after {rounds} in {self.elapsed:.0f} s: {said}"
 
 
 class _Run(threading.Thread):
@@ -133,14 +130,13 @@ def run_gate(checks: Sequence[Check], gate: Gate, *, dry_run: bool = False) -> O
     """Run rounds until the gate opens or its time is over."""
     started = time.monotonic()
     green = rounds = 0
-    last_red: list[Result] = []
     while True:
         results = run_round(checks, dry_run=dry_run)
         rounds += 1
-        red = [one for one in results if one.status == FAIL]
-        green, last_red = (0, red) if red else (green + 1, last_red)
         elapsed = time.monotonic() - started
-        over = elapsed + gate.interval > gate.timeout if gate.timeout else bool(red)
+        outcome = Outcome(results, rounds, round(elapsed, 3))
+        green = 0 if outcome.failures else green + 1
+        over = bool(outcome.failures) and elapsed + gate.interval > gate.timeout
         if green >= gate.successes or over:
-            return Outcome(results, rounds, round(elapsed, 3), green, gate.successes, last_red)
+            return outcome
         time.sleep(gate.interval)
