@@ -22,6 +22,7 @@ from .names import new_stamp, short_id, stamp_of
 Journal = dict[str, Any]
 STATE_DIR = ".holdfast"
 CURRENT = "current"
+RELEASES = "releases"
 _JOURNAL = "journal.json"
 _HISTORY = "history"
 _HISTORY_KEPT = 20
@@ -34,11 +35,24 @@ def state_dir(path: Path) -> Path:
 
 
 def current_release(path: Path) -> str | None:
-    """The id of the live release, by the link itself; None when there is none."""
-    try:
-        return os.path.basename(os.readlink(path / CURRENT))
-    except OSError:
-        return None
+    """The id of the live release, by the link itself; None when there is none, or its folder is gone."""
+    link = path / CURRENT
+    return os.path.basename(os.readlink(link)) if link.is_symlink() and link.exists() else None
+
+
+def check_current(path: Path) -> None:
+    """Raise HoldfastError when `current` is something that could not be switched, or not be switched back to."""
+    link = path / CURRENT
+    if not link.exists():
+        return
+    if not link.is_symlink():
+        raise HoldfastError(f"{link} is not a symbolic link. Move it away; Holdfast never replaces a real folder.")
+    target = path / os.readlink(link)
+    if os.path.realpath(target.parent) != os.path.realpath(path / RELEASES):
+        raise HoldfastError(
+            f"{link} points to {target}, which is not in {path / RELEASES}. Move that folder there and point the link"
+            " at it, so that there is a way back to it; or remove the link."
+        )
 
 
 def prepare(path: Path) -> None:
@@ -86,8 +100,9 @@ def open_journal(
 
     A journal whose owner was not heard of for `stale_after`, or that is named by `takeover` as one whose owner is
     known dead, is taken over: it stands in the new one as `unfinished` until a step `recovered` is noted.
-    Raises Locked when another owner lives, after waiting for `wait`.
+    Raises Locked when another owner lives, after waiting for `wait`, and HoldfastError as `check_current` does.
     """
+    check_current(path)
     prepare(path)
     deadline = time.monotonic() + wait
     while True:
@@ -102,6 +117,7 @@ def open_journal(
 
 def check_free(path: Path, *, stale_after: float, takeover: str | None = None) -> Journal | None:
     """What opening would find, without opening. Raises Locked. Returns what would be taken over."""
+    check_current(path)
     held = read(path)
     if held is not None and held["id"] != takeover and _silence(held) < stale_after:
         raise Locked(_who(held))

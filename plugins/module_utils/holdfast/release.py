@@ -45,7 +45,10 @@ class Release:
 
 @dataclass
 class Registry:
-    """All releases that were begun and not removed since, in the order in which they were."""
+    """All releases that were begun and not removed since, in the order in which they were.
+
+    The one that was live before the first of ours is among them, under the name that another tool gave it.
+    """
 
     releases: list[Release] = field(default_factory=list)
 
@@ -72,7 +75,7 @@ class Releases:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.folder = path / "releases"
+        self.folder = path / journals.RELEASES
         self.shared = path / "shared"
 
     @property
@@ -81,8 +84,9 @@ class Releases:
         return journals.current_release(self.path)
 
     def folder_of(self, identifier: str) -> Path:
-        """A release's folder. Raises InvalidInput for a name that is not one of ours."""
-        if stamp_of(identifier) is None or "/" in identifier:
+        """A release's folder. Raises InvalidInput for a name that is neither one of ours nor recorded."""
+        ours = stamp_of(identifier) is not None or any(one.id == identifier for one in self.registry().releases)
+        if not ours or "/" in identifier:
             raise InvalidInput(f"{identifier!r} is not the id of a release.")
         return self.folder / identifier
 
@@ -119,6 +123,7 @@ class Releases:
         make_dirs(self.shared)
         with journals.exclusive(self.path, "registry.lock"):
             registry = self.registry()
+            self._adopt(registry)
             release = Release(self.new_id(), _now(), source)
             registry.releases.append(release)
             self._save(registry)
@@ -126,6 +131,23 @@ class Releases:
             make_dirs(folder)
             (folder / MARKER).touch()
         return release
+
+    def _adopt(self, registry: Registry) -> None:
+        """Record what another tool made live, so that there is a way back to it."""
+        current = self.current
+        if current is None or any(release.id == current for release in registry.releases):
+            return
+        folder = self.folder / current
+        revision = folder / REVISION
+        registry.releases.append(
+            Release(
+                current,
+                datetime.fromtimestamp(folder.stat().st_mtime, timezone.utc).isoformat(timespec="microseconds"),
+                revision=revision.read_text().strip() if revision.is_file() else "",
+                state="finished",
+                activated_at=_now(),
+            )
+        )
 
     def link(self, identifier: str, revision: str, dirs: Sequence[str], files: Sequence[str]) -> bool:
         """Record the revision and link what releases share; returns whether anything changed.
