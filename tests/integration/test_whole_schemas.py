@@ -72,6 +72,27 @@ def test_all_of_mariadb(mariadb_server, mariadb_database, tmp_path):
     assert state() == before
 
 
+def test_a_mariadb_restore_under_another_name_leaves_the_original_alone(mariadb_server, mariadb_database, tmp_path):
+    name, engine = mariadb_database
+    mariadb_server.sql(f"ALTER DATABASE `{name}` CHARACTER SET latin1")
+    mariadb_server.sql("CREATE TABLE t (x INT)", name, user="shop", password=PASSWORD)
+    mariadb_server.sql("CREATE PROCEDURE p() SELECT 1", name, user="shop", password=PASSWORD)
+    mariadb_server.sql(f"ALTER DATABASE `{name}` CHARACTER SET utf8mb4")
+    made = create_set(engine, Plan(tmp_path, "shop"))
+    mariadb_server.sql(f"ALTER DATABASE `{name}` CHARACTER SET ascii")
+    copy = f"{name}_copy"
+    mariadb_server.create_database(copy, "shop", PASSWORD.replace("\\", "\\\\").replace("'", "\\'"))
+    try:
+        put_back(open_engine("mysql", engine.login.to(copy)), tmp_path, made)
+        query = "SELECT default_character_set_name FROM information_schema.schemata WHERE schema_name ="
+        assert mariadb_server.sql(f"{query} '{name}'") == [("ascii",)]
+        assert mariadb_server.sql(f"{query} '{copy}'") == [("utf8mb4",)]
+        kept = "SELECT database_collation FROM information_schema.routines WHERE routine_schema ="
+        assert mariadb_server.sql(f"{kept} '{copy}'") == [("latin1_swedish_ci",)]
+    finally:
+        mariadb_server.drop_database(copy)
+
+
 def test_what_a_mariadb_user_could_not_put_back_is_told_beforehand(mariadb_server, mariadb_database, tmp_path):
     name, _ = mariadb_database
     mariadb_server.sql(f"CREATE USER `{name}` IDENTIFIED BY 'a-long-enough-one'")

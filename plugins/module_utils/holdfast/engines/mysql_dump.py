@@ -20,6 +20,9 @@ _STARTS = re.compile(rb"/\*!40000 ALTER TABLE `((?:[^`]|``)+)` DISABLE KEYS \*/;
 # Under these locks a table whose default is a sequence's next value cannot be filled (MariaDB's error 1100), and a user
 # without LOCK TABLES cannot restore at all.
 _LOCKS = re.compile(rb"(?:UN)?LOCK TABLES(?: `(?:[^`]|``)+` WRITE)?;\n")
+# Around what was defined under another default character set. Without the name it means the database that is loaded;
+# with it, a restore under another name would alter the original.
+_ALTERS = re.compile(rb"ALTER DATABASE `(?:[^`]|``)+` (CHARACTER SET \w+ COLLATE \w+ ;;?\n)")
 # Stated by the tool and not by the database: session settings, and comments with versions and dates.
 _NOT_SCHEMA = (
     b"--",
@@ -110,6 +113,9 @@ class MySQLScanner(Scanner):
             return line  # rows of a dump made by others, without the comments that announce them
         if _LOCKS.fullmatch(line):
             return b""
+        alters = _ALTERS.fullmatch(line)
+        if alters:
+            return b"ALTER DATABASE " + alters[1]
         line = _SANDBOX.sub(b"", line)
         if b"DEFINER" in line:
             line = _EMPTY_COMMENT.sub(b"", _DEFINER.sub(b"", line))
