@@ -17,6 +17,7 @@ description:
   - The application can go on using the database meanwhile.
 extends_documentation_fragment:
   - holdfast.deploy.database
+  - holdfast.deploy.rehearse
 attributes:
   check_mode:
     support: full
@@ -55,8 +56,10 @@ options:
       - V(checksum) reads the files back and compares size and SHA-256.
       - V(archive) unpacks them to their end as well, which compares the checksums inside of the packed data. That they
         hold a whole dump, with the manifest's tables, rows, content and schema, was seen as they were written.
+      - V(rehearse) restores the set into a scratch database as well, and compares tables, rows, content, schema and the
+        next values of sequences with the manifest. The scratch database is removed whatever happens.
     type: str
-    choices: [none, checksum, archive]
+    choices: [none, checksum, archive, rehearse]
     default: archive
   unchanged_since:
     description:
@@ -137,8 +140,14 @@ backup_set:
       description: Whether all tables belong to one snapshot; false when there are tables without transactions.
       type: bool
     verified:
-      description: The level that was reached.
+      description: The highest level that was reached.
       type: str
+    verification:
+      description:
+        - When that was (C(at)) and how long it took (C(seconds)). After a rehearsal C(restore_seconds) is how long a
+          restore takes, from the packed set to the loaded database. Null for a set that was never verified.
+      type: dict
+      sample: {"level": "rehearse", "at": "2026-11-24T03:00:12+00:00", "seconds": 41.2, "restore_seconds": 33.9}
     duration:
       description: Seconds that dumping and packing took.
       type: float
@@ -149,11 +158,11 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ..module_utils.holdfast.backup.create import Plan, check, create_set
-from ..module_utils.holdfast.backup.sets import BackupSet, find_set
+from ..module_utils.holdfast.backup.sets import LEVELS, BackupSet, find_set
 from ..module_utils.holdfast.compression import CODECS
 from ..module_utils.holdfast.engines import Engine
 from ..module_utils.holdfast.errors import HoldfastError, MissingLibrary
-from ..module_utils.holdfast.options import LOGIN_OPTIONS, engine_from
+from ..module_utils.holdfast.options import LOGIN_OPTIONS, REHEARSE_OPTIONS, engine_from, rehearse_engine_from
 
 
 def unchanged_set(engine: Engine, plan: Plan, name: str) -> BackupSet | None:
@@ -166,7 +175,11 @@ def run(module: AnsibleModule) -> dict[str, object]:
     params = module.params
     engine = engine_from(params)
     names = ("app", "label", "compression", "compression_level", "verify")
-    plan = Plan(root=Path(params["root"]), **{name: params[name] for name in names})
+    plan = Plan(
+        root=Path(params["root"]),
+        rehearse_on=rehearse_engine_from(params),
+        **{name: params[name] for name in names},
+    )
     check(engine, plan)
     if params["unchanged_since"]:
         earlier = unchanged_set(engine, plan, params["unchanged_since"])
@@ -181,12 +194,13 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **LOGIN_OPTIONS,
+            **REHEARSE_OPTIONS,
             "root": {"type": "path", "required": True},
             "app": {"type": "str", "required": True},
             "label": {"type": "str", "default": "manual"},
             "compression": {"type": "str", "default": "zstd", "choices": list(CODECS)},
             "compression_level": {"type": "int"},
-            "verify": {"type": "str", "default": "archive", "choices": ["none", "checksum", "archive"]},
+            "verify": {"type": "str", "default": "archive", "choices": list(LEVELS)},
             "unchanged_since": {"type": "str"},
         },
         supports_check_mode=True,

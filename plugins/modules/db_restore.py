@@ -19,10 +19,13 @@ description:
   - Nobody should write to the database meanwhile; what is written between the safety backup and the end is lost.
 extends_documentation_fragment:
   - holdfast.deploy.database
+  - holdfast.deploy.rehearse
 attributes:
   check_mode:
     support: full
-    description: Finds and verifies the backup and tries the login; touches neither the database nor the backup.
+    description:
+      - Finds and verifies the backup and tries the login; touches neither the database nor the backup. In place of a
+        rehearsal, which needs a database, the backup is verified as by V(archive).
   diff_mode:
     support: full
     description: Shows the rows of each table before and after.
@@ -49,7 +52,7 @@ options:
   verify:
     description: How far the backup is checked before anything is touched; see M(holdfast.deploy.db_backup).
     type: str
-    choices: [none, checksum, archive]
+    choices: [none, checksum, archive, rehearse]
     default: archive
   verify_only:
     description: Verify the backup and stop there. A set keeps the result beside its manifest.
@@ -120,11 +123,11 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ..module_utils.holdfast.backup.create import Plan
 from ..module_utils.holdfast.backup.restore import Source, check_restore, find_source, restore, verify_source
-from ..module_utils.holdfast.backup.sets import SAFETY_LABEL
+from ..module_utils.holdfast.backup.sets import LEVELS, SAFETY_LABEL
 from ..module_utils.holdfast.compression import codec_of
 from ..module_utils.holdfast.engines import Engine
 from ..module_utils.holdfast.errors import HoldfastError, MissingLibrary
-from ..module_utils.holdfast.options import LOGIN_OPTIONS, engine_from
+from ..module_utils.holdfast.options import LOGIN_OPTIONS, REHEARSE_OPTIONS, engine_from, rehearse_engine_from
 
 
 def rows_as_text(tables: dict[str, int]) -> str:
@@ -143,6 +146,7 @@ def run(module: AnsibleModule) -> dict[str, object]:
     params = module.params
     engine = engine_from(params)
     root = Path(params["root"])
+    rehearse_on = rehearse_engine_from(params)
     source = find_source(root, params["app"], params["backup"], engine)
     result = {
         "changed": not params["verify_only"],
@@ -152,7 +156,8 @@ def run(module: AnsibleModule) -> dict[str, object]:
         "seconds": {},
     }
     if params["verify_only"] or module.check_mode:
-        verified = verify_source(source, engine, params["verify"], record=not module.check_mode)
+        level = "archive" if module.check_mode and params["verify"] == "rehearse" else params["verify"]
+        verified = verify_source(source, rehearse_on or engine, level, record=not module.check_mode)
         if verified:
             result["backup_set"] = verified.summary()
         if params["verify_only"]:
@@ -163,7 +168,7 @@ def run(module: AnsibleModule) -> dict[str, object]:
         result["diff"] = diff_of(engine, source)
     if module.check_mode:
         return result
-    done = restore(engine, source, verify=params["verify"], safety=safety)
+    done = restore(engine, source, verify=params["verify"], safety=safety, rehearse_on=rehearse_on)
     result["seconds"] = done.seconds
     result["safety_backup"] = done.safety.summary() if done.safety else None
     result["backup_set"] = done.backup.summary() if done.backup else None
@@ -174,10 +179,11 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **LOGIN_OPTIONS,
+            **REHEARSE_OPTIONS,
             "root": {"type": "path", "required": True},
             "app": {"type": "str", "required": True},
             "backup": {"type": "str", "required": True},
-            "verify": {"type": "str", "default": "archive", "choices": ["none", "checksum", "archive"]},
+            "verify": {"type": "str", "default": "archive", "choices": list(LEVELS)},
             "verify_only": {"type": "bool", "default": False},
             "safety_backup": {"type": "bool", "default": True},
         },

@@ -260,18 +260,3 @@ def test_a_partial_set_of_a_killed_run_is_cleared_away(database, tmp_path):
     back_up(database, tmp_path / "b")
     assert not partial.exists()
     assert len(list((tmp_path / "b" / "shop").iterdir())) == 1
-
-
-def test_scratch_databases_are_made_filled_and_removed(database, tmp_path, request):
-    if database.engine == "mysql":
-        request.getfixturevalue("mariadb_server").sql("GRANT ALL ON `holdfast_scratch_%`.* TO `shop`@`%`")
-    if database.engine == "postgresql":
-        request.getfixturevalue("postgresql_server").sql("ALTER ROLE shop CREATEDB")
-    engine = engine_of(database)
-    content = engine.content(tmp_path)
-    with engine.scratch() as scratch:
-        scratch.load(b"".join([piece]) for piece in engine.dump(tmp_path))
-        assert content.difference(scratch.content(tmp_path)) is None
-        name = scratch.login.database
-    with pytest.raises(HoldfastError):
-        engine_of(database, database=name).inspect()

@@ -130,7 +130,7 @@ def test_databases_with_odd_names_come_back(mariadb_server, postgresql_server, t
     name = f"{name}{secrets.token_hex(1)}"
     postgresql = Login(name, str(postgresql_server.socket), postgresql_server.port, "postgres")
     for engine in (mysql_engine(mariadb_server, name), open_engine("postgresql", postgresql)):
-        engine.create()
+        engine.create({})
         try:
             run = {
                 "mysql": lambda sql: mariadb_server.sql(sql, name),

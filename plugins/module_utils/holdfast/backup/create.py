@@ -21,10 +21,8 @@ from ..engines import Dump, Engine, Inspection
 from ..errors import HoldfastError
 from ..files import PRIVATE_DIR, fsync_dir, make_dirs, write_json
 from ..names import check_name, new_stamp, short_id
-from .sets import MANIFEST, PARTIAL, BackupSet, DataFile, Manifest
+from .sets import LOCK, MANIFEST, PARTIAL, BackupSet, DataFile, Manifest
 from .verify import verify_written
-
-_LOCK = "lock"
 
 
 @dataclass(frozen=True)
@@ -37,6 +35,7 @@ class Plan:
     compression: str = "zstd"
     compression_level: int | None = None
     verify: str = "archive"
+    rehearse_on: Engine | None = None  # a login to the server that holds the scratch database, where it is another
 
     def codec(self) -> Codec:
         """The chosen format. Raises MissingTool or InvalidInput, so that nothing is begun in vain."""
@@ -73,15 +72,13 @@ def create_set(engine: Engine, plan: Plan) -> BackupSet:
     inspection = check(engine, plan)
     folder = plan.root / plan.app
     make_dirs(folder, PRIVATE_DIR)
-    _remove_abandoned(folder)
-    stamp = new_stamp(entry.name.removeprefix(PARTIAL) for entry in folder.iterdir())
-    name = f"{stamp}-{plan.label}-{short_id()}"
     try:
-        with _partial(folder, name) as partial:
+        with _partial(folder, plan.label) as partial:
+            name = partial.name.removeprefix(PARTIAL)
             manifest = _fill(engine, plan, inspection, partial, name)
             result = BackupSet(partial, manifest)
             if plan.verify != "none":
-                result = result.with_verified(verify_written(result, plan.verify))
+                result = result.with_verified(verify_written(result, plan.rehearse_on or engine, plan.verify))
     except OSError as error:
         raise HoldfastError(
             f"The backup could not be written to {folder}: {error.strerror}. No set was left."
@@ -106,6 +103,7 @@ def _fill(engine: Engine, plan: Plan, inspection: Inspection, partial: Path, nam
         server_version=inspection.version,
         size=inspection.size,
         position=inspection.position,
+        settings=inspection.settings,
         content=dump.content,
         compression=codec.name,
         compression_level=codec.check_level(plan.compression_level),
@@ -124,18 +122,16 @@ def _write(dump: Dump, path: Path, codec: Codec, level: int | None) -> DataFile:
 
 
 @contextlib.contextmanager
-def _partial(folder: Path, name: str) -> Iterator[Path]:
+def _partial(folder: Path, label: str) -> Iterator[Path]:
     """A folder that gets its name when the block ends well, and is removed when it does not."""
-    partial = folder / (PARTIAL + name)
-    partial.mkdir(mode=PRIVATE_DIR)
-    lock = os.open(partial / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    partial, lock = _begin(folder, label)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
         yield partial
-        (partial / _LOCK).unlink()
         fsync_dir(partial)
-        partial.rename(folder / name)
+        final = folder / partial.name.removeprefix(PARTIAL)
+        partial.rename(final)
         fsync_dir(folder)
+        (final / LOCK).unlink()
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
@@ -143,17 +139,29 @@ def _partial(folder: Path, name: str) -> Iterator[Path]:
         os.close(lock)
 
 
-def _remove_abandoned(folder: Path) -> None:
-    """Remove what killed runs left; a live run holds the lock in its folder."""
-    for partial in folder.glob(PARTIAL + "*"):
-        try:
-            lock = os.open(partial / _LOCK, os.O_RDWR | os.O_CLOEXEC)
-        except OSError:
-            continue
+def _begin(folder: Path, label: str) -> tuple[Path, int]:
+    """A new partial set, and the descriptor that holds its lock; what killed runs left is removed."""
+    gate = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        # Nobody else is between a new folder and its lock now: one without is abandoned.
+        fcntl.flock(gate, fcntl.LOCK_EX)
+        for partial in folder.glob(PARTIAL + "*"):
+            _remove_abandoned(partial)
+        stamp = new_stamp(entry.name.removeprefix(PARTIAL) for entry in folder.iterdir())
+        partial = folder / f"{PARTIAL}{stamp}-{label}-{short_id()}"
+        partial.mkdir(mode=PRIVATE_DIR)
+        lock = os.open(partial / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return partial, lock
+    finally:
+        os.close(gate)
+
+
+def _remove_abandoned(partial: Path) -> None:
+    """Remove a partial set unless a live run holds its lock."""
+    with contextlib.suppress(FileNotFoundError), open(partial / LOCK, "rb") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(partial, ignore_errors=True)
         except BlockingIOError:
-            pass
-        finally:
-            os.close(lock)
+            return
+    shutil.rmtree(partial, ignore_errors=True)

@@ -79,6 +79,8 @@ def find_source(root: Path, app: str, name: str, engine: Engine) -> Source:
 def verify_source(source: Source, engine: Engine, level: str, *, record: bool = True) -> BackupSet | None:
     """Verify what is about to be restored; returns the set with the result, which `record` keeps beside it.
 
+    `engine` is the one a rehearsal takes place beside.
+
     A foreign file has no manifest: at every level it is read to its end. Raises DamagedBackup, or InvalidInput when it
     is not for this database.
     """
@@ -87,7 +89,12 @@ def verify_source(source: Source, engine: Engine, level: str, *, record: bool = 
         return None
     if level == "none":
         return source.backup
-    found = verify_set(source.backup, engine, level)
+    try:
+        found = verify_set(source.backup, engine, level)
+    except DamagedBackup:
+        if record:
+            source.backup.forget_verified()
+        raise
     return source.backup.with_verified(found) if record else replace(source.backup, verified=found)
 
 
@@ -128,16 +135,23 @@ def check_restore(engine: Engine, safety: Plan | None) -> None:
     engine.check_load()
 
 
-def restore(engine: Engine, source: Source, *, verify: str, safety: Plan | None) -> Restored:
+def restore(
+    engine: Engine, source: Source, *, verify: str, safety: Plan | None, rehearse_on: Engine | None = None
+) -> Restored:
     """Replace the database by the source: verify, safety backup, load, compare.
 
     Raises HoldfastError before anything is touched, or RestoreFailed after; the latter has put the safety backup
     back by then where that was needed, and says what state the database is in.
     """
+    with source.backup.reading() if source.backup else contextlib.nullcontext():
+        return _restore(engine, source, verify, safety, rehearse_on or engine)
+
+
+def _restore(engine: Engine, source: Source, verify: str, safety: Plan | None, rehearse_on: Engine) -> Restored:
     seconds: dict[str, float] = {}
     check_restore(engine, safety)
     with _timed(seconds, "verify"):
-        backup = verify_source(source, engine, verify)
+        backup = verify_source(source, rehearse_on, verify)
     kept = None
     if safety is not None:
         with _timed(seconds, "safety_backup"):

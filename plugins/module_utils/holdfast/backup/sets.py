@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,9 @@ from ..names import check_name, stamp_of
 MANIFEST = "manifest.json"
 VERIFIED = "verified.json"
 PARTIAL = ".partial-"
+LOCK = "lock"  # in a partial set: held by who works on it
 SAFETY_LABEL = "safety"
+LEVELS = ("none", "checksum", "archive", "rehearse")
 _VERSION = 1
 
 
@@ -47,6 +51,7 @@ class Manifest:
     server_version: str
     size: int
     position: dict[str, Any] | None
+    settings: dict[str, str]
     content: Content
     compression: str
     compression_level: int
@@ -63,6 +68,7 @@ class Manifest:
             **value,
             "tables": content["tables"],
             "schema": content["schema"],
+            "counters": content["counters"],
             # Rows, counts and checksums are of one snapshot, but for the tables named as separate.
             "snapshot": {"consistent": not separate, "separate_tables": separate},
         }
@@ -75,6 +81,7 @@ class Manifest:
         content = Content(
             {name: Table(**table) for name, table in value["tables"].items()},
             value["schema"],
+            value["counters"],
             tuple(value["snapshot"]["separate_tables"]),
         )
         own = {key: value[key] for key in cls.__dataclass_fields__ if key not in ("content", "files")}
@@ -83,7 +90,7 @@ class Manifest:
 
 @dataclass(frozen=True)
 class BackupSet:
-    """A complete set on disk. `verified` is what was last found of it, None when nobody looked."""
+    """A complete set on disk. `verified` is the most that was found of it, None when nobody looked."""
 
     path: Path
     manifest: Manifest
@@ -94,14 +101,37 @@ class BackupSet:
         """The set's name, which is its folder's too."""
         return self.manifest.id
 
+    @property
+    def size(self) -> int:
+        """Bytes of its data on disk."""
+        return sum(entry.size for entry in self.manifest.files)
+
+    @property
+    def level(self) -> int:
+        """How far it was verified, as an index of LEVELS."""
+        return LEVELS.index(self.verified["level"]) if self.verified else 0
+
     def data_file(self) -> Path:
         """The file that holds the dump."""
         return self.path / self.manifest.files[0].name
 
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """Keep the set from being pruned while it is read."""
+        with open(self.path / MANIFEST, "rb") as handle:
+            fcntl.flock(handle, fcntl.LOCK_SH)
+            yield
+
     def with_verified(self, verified: dict[str, Any]) -> BackupSet:
-        """The same set after `verified` was written beside its manifest."""
+        """The same set after `verified` was written beside its manifest, unless it was verified further before."""
+        if LEVELS.index(verified["level"]) < self.level:
+            return self
         write_json(self.path / VERIFIED, verified, 0o600)
         return replace(self, verified=verified)
+
+    def forget_verified(self) -> None:
+        """Remove what is known of it; for a set that turned out to be damaged."""
+        (self.path / VERIFIED).unlink(missing_ok=True)
 
     def summary(self) -> dict[str, Any]:
         """What an operator asks first, as the modules return it."""
@@ -116,10 +146,11 @@ class BackupSet:
             "database": manifest.database,
             "server_version": manifest.server_version,
             "tables": {name: table.rows for name, table in manifest.content.tables.items()},
-            "size": sum(entry.size for entry in manifest.files),
+            "size": self.size,
             "position": manifest.position,
             "consistent": not manifest.content.separate,
-            "verified": self.verified["level"] if self.verified else "none",
+            "verified": LEVELS[self.level],
+            "verification": self.verified,
             "duration": manifest.duration,
         }
 

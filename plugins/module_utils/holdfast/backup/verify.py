@@ -15,16 +15,16 @@ from typing import Any
 from ..compression import decompressed, hash_file, tested
 from ..engines import Content, Engine
 from ..errors import DamagedBackup
+from .rehearse import rehearse
 from .sets import BackupSet
-
-LEVELS = ("none", "checksum", "archive")
 
 
 def verify_set(backup: BackupSet, engine: Engine, level: str) -> dict[str, Any]:
     """Check a set at a level of LEVELS; returns the level, when, and how long it took in seconds.
 
     `checksum`: every file has its recorded size and SHA-256. `archive`: as well, it decompresses to its end,
-    is a whole dump, and holds the recorded tables, row counts, checksums and schema.
+    is a whole dump, and holds the recorded tables, row counts, checksums and schema. `rehearse`: all of that is seen
+    after it was restored into a scratch database beside the engine's; how long that took is `restore_seconds`.
     Raises DamagedBackup that says what differs.
     """
     started = time.monotonic()
@@ -32,10 +32,10 @@ def verify_set(backup: BackupSet, engine: Engine, level: str) -> dict[str, Any]:
         _check_files(backup)
     if level == "archive":
         _check_archive(backup, engine)
-    return _found(level, started)
+    return _found(backup, engine, level, started)
 
 
-def verify_written(backup: BackupSet, level: str) -> dict[str, Any]:
+def verify_written(backup: BackupSet, engine: Engine, level: str) -> dict[str, Any]:
     """The same for a set that this process has just written.
 
     That it is a whole dump with the recorded content was seen as it passed. So `archive` asks only whether the disk
@@ -44,17 +44,19 @@ def verify_written(backup: BackupSet, level: str) -> dict[str, Any]:
     started = time.monotonic()
     if level == "checksum":
         _check_files(backup)
-    elif level == "archive":
+    elif level != "none":
         with tested(backup.data_file()):
             _check_files(backup)
-    return _found(level, started)
+    return _found(backup, engine, level, started)
 
 
-def _found(level: str, started: float) -> dict[str, Any]:
+def _found(backup: BackupSet, engine: Engine, level: str, started: float) -> dict[str, Any]:
+    rehearsal = {"restore_seconds": round(rehearse(backup, engine), 3)} if level == "rehearse" else {}
     return {
         "level": level,
         "at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "seconds": round(time.monotonic() - started, 3),
+        **rehearsal,
     }
 
 

@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Union
@@ -15,6 +14,7 @@ from typing import Any, ClassVar, Union
 from ..names import short_id
 
 Position = dict[str, Any]
+Settings = dict[str, str]
 Bytes = Union[bytes, memoryview]
 SCRATCH_PREFIX = "holdfast_scratch_"
 
@@ -47,12 +47,14 @@ class Table:
 class Content:
     """What one dump holds: its tables, and a fingerprint of everything that is not rows.
 
-    `schema` does not change with rows, counters or tool versions; `separate` names tables whose rows do not
-    belong to the snapshot of the others (engines without transactions).
+    `schema` does not change with rows, counters or tool versions. `counters` says how each sequence or automatic
+    number goes on. `separate` names tables whose rows do not belong to the snapshot of the others (engines without
+    transactions).
     """
 
     tables: dict[str, Table]
     schema: str
+    counters: dict[str, str] = field(default_factory=dict)
     separate: tuple[str, ...] = ()
 
     def difference(self, other: Content) -> str | None:
@@ -67,16 +69,24 @@ class Content:
                 return f"table {name} has the right number of rows ({here.rows}) but not the same content"
         if self.schema != other.schema:
             return "the schema (tables, views, routines, triggers) is not the same"
+        for name in sorted(self.counters.keys() | other.counters.keys()):
+            wanted, found = self.counters.get(name, "nothing"), other.counters.get(name, "nothing")
+            if wanted != found:
+                return f"the numbers of {name} go on with {found} instead of {wanted}"
         return None
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """A look at a live database. `size` is in bytes; `position` is None where the engine cannot tell."""
+    """A look at a live database. `size` is in bytes; `position` is None where the engine cannot tell.
+
+    `settings` are those a database is created with, such as its character set.
+    """
 
     version: str
     size: int
     position: Position | None
+    settings: Settings = field(default_factory=dict)
 
 
 class Dump(ABC):
@@ -137,10 +147,11 @@ class Engine(ABC):
         """
 
     load_is_atomic: ClassVar[bool]
+    scratch_hint: ClassVar[str] = ""  # what a login needs to create scratch databases
 
     @abstractmethod
-    def create(self) -> None:
-        """Create the database, empty."""
+    def create(self, settings: Mapping[str, str]) -> None:
+        """Create the database, empty, with what `inspect` said of another one's settings."""
 
     @abstractmethod
     def drop(self) -> None:
@@ -153,16 +164,10 @@ class Engine(ABC):
             pass
         return dump.content
 
-    def scratch_name(self) -> str:
-        """A name for a scratch database that no other run uses."""
+    def scratch_name(self, folder: Path) -> str:
+        """A name for a scratch database that no other run uses; a database of files lies in `folder`."""
         return SCRATCH_PREFIX + short_id()
 
-    @contextlib.contextmanager
-    def scratch(self) -> Iterator[Engine]:
-        """An empty database beside this one, removed at the end whatever happens."""
-        other = type(self)(self.login.to(self.scratch_name()))
-        other.create()
-        try:
-            yield other
-        finally:
-            other.drop()
+    def beside(self, database: str) -> Engine:
+        """The engine of another database of the same server, by the same login."""
+        return type(self)(self.login.to(database))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +60,10 @@ class MySQL(Engine):
     name = "mysql"
     suffix = ".sql"
     load_is_atomic = False
+    scratch_hint = (
+        "A rehearsal needs a database of its own for a while: GRANT ALL ON `holdfast\\_scratch\\_%`.* to the user, or"
+        " name another server or user by rehearse_login_host and its like."
+    )
 
     def check_tools(self) -> None:
         _library()
@@ -115,7 +119,10 @@ class MySQL(Engine):
                 "SELECT COALESCE(SUM(data_length + index_length), 0) FROM information_schema.tables"
                 " WHERE table_schema = DATABASE()",
             )
-            return Inspection(version, int(size), _position(cursor, bool(self._without_transactions(cursor))))
+            cursor.execute("SELECT @@character_set_database, @@collation_database")
+            settings = dict(zip(("character_set", "collation"), cursor.fetchone() or ()))
+            position = _position(cursor, bool(self._without_transactions(cursor)))
+            return Inspection(version, int(size), position, settings)
 
     def count_rows(self) -> dict[str, int]:
         with self._connect() as cursor:
@@ -177,9 +184,14 @@ class MySQL(Engine):
             for statement in _drop_statements(cursor):
                 cursor.execute(statement)
 
-    def create(self) -> None:
+    def create(self, settings: Mapping[str, str]) -> None:
+        character_set = settings.get("character_set", "utf8mb4")
+        collation = settings.get("collation", "utf8mb4_general_ci")
         with self._connect(select=False) as cursor:
-            cursor.execute(f"CREATE DATABASE {quote(self.login.database)} CHARACTER SET utf8mb4")
+            cursor.execute(
+                f"CREATE DATABASE {quote(self.login.database)}"
+                f" CHARACTER SET {quote(character_set)} COLLATE {quote(collation)}"
+            )
 
     def drop(self) -> None:
         with self._connect(select=False) as cursor:

@@ -14,7 +14,9 @@ from .scanner import RowCounter, Scanner, newlines
 _SANDBOX = re.compile(rb"/\*M?!999999\\- enable the sandbox mode \*/ *;?\n?")
 _DEFINER = re.compile(rb"\bDEFINER\s*=\s*(?:`(?:[^`]|``)*`|'[^']*'|[\w$]+)@(?:`(?:[^`]|``)*`|'[^']*'|[\w$.%]+) ?")
 _EMPTY_COMMENT = re.compile(rb"/\*!\d{5} ?\*/ ?")
-_COUNTERS = re.compile(rb" AUTO_INCREMENT=\d+")
+_COUNTERS = re.compile(rb" AUTO_INCREMENT=(\d+)")
+_CREATES = re.compile(rb"CREATE TABLE (`(?:[^`]|``)+`) \(\n")
+_SETS_SEQUENCE = re.compile(rb"DO SETVAL\((`(?:[^`]|``)+`), (.+)\);\n")
 _ANNOUNCES = re.compile(rb"-- Dumping data for table `((?:[^`]|``)+)`\n")
 _STARTS = re.compile(rb"/\*!40000 ALTER TABLE `((?:[^`]|``)+)` DISABLE KEYS \*/;\n")
 # Under these locks a table whose default is a sequence's next value cannot be filled (MariaDB's error 1100), and a user
@@ -107,6 +109,18 @@ class MySQLScanner(Scanner):
     def __init__(self) -> None:
         super().__init__()
         self._announced: bytes | None = None
+        self._creating: bytes | None = None
+
+    def numbering(self, line: bytes) -> tuple[str, str] | None:
+        creates = _CREATES.fullmatch(line)
+        if creates:
+            self._creating = creates[1]
+        elif self._creating and line.startswith(b") "):
+            name, self._creating = self._creating, None
+            counter = _COUNTERS.search(line)
+            return (_text(name), _text(counter[1])) if counter else None
+        sets = _SETS_SEQUENCE.fullmatch(line)
+        return (_text(sets[1]), _text(sets[2])) if sets else None
 
     def line(self, line: bytes) -> bytes:
         if line.startswith((b"INSERT ", b"(")):
@@ -159,3 +173,7 @@ class _AnyRows(RowCounter):
             end = len(data)
         self._chosen.feed(data, end)
         self.rows = self._chosen.rows
+
+
+def _text(value: bytes) -> str:
+    return value.decode(errors="surrogateescape")

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DatabaseError, MissingLibrary
 from ..process import Tool, require_tool, secret_file
 from .base import Content, Dump, Engine, Inspection, Position
-from .postgresql_catalog import DROP_OTHER_EXTENSIONS, EMPTY, NOT_OURS
+from .postgresql_catalog import DROP_OTHER_EXTENSIONS, EMPTY, NOT_OURS, SETTINGS
 from .postgresql_dump import PostgreSQLScanner, Roles
 from .sql_dump import ScannedDump, load_script
 
@@ -52,6 +52,10 @@ class PostgreSQL(Engine):
     name = "postgresql"
     suffix = ".sql"
     load_is_atomic = True
+    scratch_hint = (
+        "A rehearsal needs a database of its own for a while: ALTER ROLE ... CREATEDB, or name another server or user"
+        " by rehearse_login_host and its like."
+    )
 
     def unchanged(self, before: Position | None, now: Position | None) -> bool:
         # The log's own position also moves by checkpoints, which change no data.
@@ -109,8 +113,9 @@ class PostgreSQL(Engine):
         )
         with self._connect() as connection:
             row = connection.execute(query).fetchone()
-        assert row is not None
-        return Inspection(row[0], int(row[1]), {"snapshot": row[2], "lsn": row[3]})
+            settings = connection.execute(SETTINGS).fetchone()
+        assert row is not None and settings is not None
+        return Inspection(row[0], int(row[1]), {"snapshot": row[2], "lsn": row[3]}, dict(settings[0]))
 
     def count_rows(self) -> dict[str, int]:
         # As pg_dump has them: each table without those that inherit from it, a partitioned one by its partitions.
@@ -166,9 +171,18 @@ class PostgreSQL(Engine):
             superuser=any(superuser for _, _, superuser in rows),
         )
 
-    def create(self) -> None:
+    def create(self, settings: Mapping[str, str]) -> None:
+        options = {
+            "ENCODING": settings.get("encoding", "UTF8"),
+            "LC_COLLATE": settings.get("collate"),
+            "LC_CTYPE": settings.get("ctype"),
+            "LOCALE_PROVIDER": {"i": "icu", "b": "builtin"}.get(settings.get("provider", "")),
+            "ICU_LOCALE": settings.get("locale") if settings.get("provider") == "i" else None,
+            "BUILTIN_LOCALE": settings.get("locale") if settings.get("provider") == "b" else None,
+        }
+        given = " ".join(f"{name} {_literal(value)}" for name, value in options.items() if value)
         with self._connect(_MAINTENANCE_DATABASE) as connection:
-            connection.execute(f"CREATE DATABASE {quote(self.login.database)} TEMPLATE template0 ENCODING 'UTF8'")
+            connection.execute(f"CREATE DATABASE {quote(self.login.database)} TEMPLATE template0 {given}")
 
     def drop(self) -> None:
         with self._connect(_MAINTENANCE_DATABASE) as connection:

@@ -90,3 +90,11 @@ UNION ALL SELECT 'schemas (no right to create them in the database)'
   WHERE NOT has_database_privilege(current_database(), 'CREATE')
   AND EXISTS (SELECT FROM schemas WHERE nspname <> 'public' AND oid NOT IN (SELECT extnamespace FROM pg_extension))
 """
+
+# As CREATE DATABASE wants them. The provider's columns came with PostgreSQL 15, and one of them was renamed by 17.
+SETTINGS = """
+SELECT jsonb_strip_nulls(jsonb_build_object('encoding', pg_encoding_to_char(encoding), 'collate', datcollate,
+  'ctype', datctype, 'provider', to_jsonb(d) ->> 'datlocprovider',
+  'locale', coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale')))
+FROM pg_database d WHERE datname = current_database()
+"""

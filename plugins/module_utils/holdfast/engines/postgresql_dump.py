@@ -13,6 +13,7 @@ from .scanner import RowCounter, Scanner, newlines
 _NAME = rb'(?:"(?:[^"]|"")+"|[\w$]+)'
 _ANNOUNCES = re.compile(rb"-- Data for Name: .*; Type: TABLE DATA; ")
 _STARTS = re.compile(rb"COPY ((?:" + _NAME + rb"\.)?" + _NAME + rb") .*FROM stdin;\n", re.DOTALL)
+_SETS_SEQUENCE = re.compile(rb"SELECT pg_catalog\.setval\('(.+)', (\d+, (?:true|false))\);\n")
 _START_LIMIT = 1 << 20  # more than 1600 columns with names of 63 bytes take
 _EXTENSION = re.compile(rb"CREATE EXTENSION IF NOT EXISTS (" + _NAME + rb") WITH SCHEMA .+;\n")
 _OWNER = re.compile(rb"ALTER .+ OWNER TO (" + _NAME + rb");\n")
@@ -114,6 +115,10 @@ class PostgreSQLScanner(Scanner):
         if starts or len(self._start) > _START_LIMIT:
             self._announced = False
         return starts[1].decode(errors="surrogateescape") if starts else None
+
+    def numbering(self, line: bytes) -> tuple[str, str] | None:
+        sets = _SETS_SEQUENCE.fullmatch(line)
+        return (sets[1].decode(errors="surrogateescape"), sets[2].decode()) if sets else None
 
     def in_schema(self, line: bytes) -> bytes | None:
         if line.startswith(_NOT_SCHEMA) or _KEPT_OBJECTS.match(line):

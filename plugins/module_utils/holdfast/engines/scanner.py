@@ -50,6 +50,7 @@ class Scanner(ABC):
         self._hash = hashlib.sha256()
         self._schema = hashlib.sha256()
         self._tables: dict[str, Table] = {}
+        self._counters: dict[str, str] = {}
         self._complete = False
 
     @abstractmethod
@@ -63,6 +64,10 @@ class Scanner(ABC):
     @abstractmethod
     def in_schema(self, line: bytes) -> bytes | None:
         """What of `line` counts for the schema's fingerprint; None for nothing."""
+
+    @abstractmethod
+    def numbering(self, line: bytes) -> tuple[str, str] | None:
+        """What `line` says of how a sequence or an automatic number goes on: its name, and that."""
 
     @abstractmethod
     def counter(self, line: bytes) -> RowCounter:
@@ -108,6 +113,9 @@ class Scanner(ABC):
         counted = self.in_schema(line)
         if counted:
             self._schema.update(counted)
+        numbering = self.numbering(line)
+        if numbering:
+            self._counters[numbering[0]] = numbering[1]
         return self.starts_rows(line)
 
     def _begin(self, table: str, line: bytes) -> None:
@@ -146,7 +154,7 @@ class Scanner(ABC):
         if self._table is not None or not self._complete:
             where = f" in the rows of table {self._table}" if self._table else ""
             raise DamagedBackup(f"The dump breaks off{where}: its closing line is missing.")
-        return Content(dict(self._tables), self._schema.hexdigest())
+        return Content(dict(self._tables), self._schema.hexdigest(), dict(self._counters))
 
     def rest(self) -> bytes:
         """What came after the last newline; to be kept at the end."""

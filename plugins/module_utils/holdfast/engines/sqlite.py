@@ -10,7 +10,7 @@ import hashlib
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from ..compression import hash_file
@@ -122,15 +122,15 @@ class SQLite(Engine):
         os.rename(staged, self._path)
         fsync_dir(self._path.parent)
 
-    def create(self) -> None:
+    def create(self, settings: Mapping[str, str]) -> None:
         with _opened(self._path, read_only=False) as connection:
             connection.execute("PRAGMA user_version = 0")
 
     def drop(self) -> None:
         _remove(self._path)
 
-    def scratch_name(self) -> str:
-        return str(self._path.with_name(f".{super().scratch_name()}"))
+    def scratch_name(self, folder: Path) -> str:
+        return str(folder / f".{super().scratch_name(folder)}")
 
 
 class _FileDump(Dump):
@@ -221,7 +221,7 @@ def _checked_content(path: Path) -> Content:
             if found != "ok":
                 raise DamagedBackup(f"The SQLite database is damaged: {found}.")
             tables = {name: _table(connection, name) for name in _table_names(connection)}
-            return Content(tables, _schema(connection))
+            return Content(tables, _schema(connection), _counters(connection))
     except DatabaseError as error:
         raise DamagedBackup(f"The backup's data cannot be read: {error}") from error
 
@@ -240,6 +240,13 @@ def _schema(connection: sqlite3.Connection) -> str:
     for row in connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY 1, 2, 3"):
         digest.update(repr(row).encode(errors="surrogateescape") + b"\n")
     return digest.hexdigest()
+
+
+def _counters(connection: sqlite3.Connection) -> dict[str, str]:
+    """How AUTOINCREMENT goes on (https://www.sqlite.org/autoinc.html)."""
+    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'sqlite_sequence'").fetchone():
+        return {}
+    return {str(name): str(value) for name, value in connection.execute("SELECT name, seq FROM sqlite_sequence")}
 
 
 def _is_database(path: Path) -> bool:
