@@ -96,14 +96,14 @@ def run(module: AnsibleModule) -> dict[str, object]:
     policy = policy_from(params)
     named = named_by(Path(params["deploy_path"])) if params["deploy_path"] else {}
     sets, damaged = list_sets(Path(params["root"]), params["app"])
-    verdicts = judge(sets, policy, named, datetime.now(timezone.utc))
-    kept = {one.backup.id: list(one.reasons) for one in verdicts if one.reasons}
+    kept = judge(sets, policy, named, datetime.now(timezone.utc))
     removed = []
     freed = 0
-    for backup in (one.backup for one in verdicts if not one.reasons):
+    for backup in [one for one in sets if not kept[one.id]]:
         if module.check_mode or remove_set(backup):
             removed.append(backup.id)
             freed += backup.size
+            del kept[backup.id]
         else:
             kept[backup.id] = ["being read"]
     result = {"changed": bool(removed), "removed": removed, "kept": kept, "freed": freed, "damaged": damaged}

@@ -5,13 +5,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
-import shutil
 import socket
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -19,9 +15,10 @@ from pathlib import Path
 from ..compression import CODECS, Codec, CompressedFile
 from ..engines import Dump, Engine, Inspection
 from ..errors import HoldfastError
-from ..files import PRIVATE_DIR, fsync_dir, make_dirs, write_json
-from ..names import check_name, new_stamp, short_id
-from .sets import LOCK, MANIFEST, PARTIAL, BackupSet, DataFile, Manifest
+from ..files import PRIVATE_DIR, make_dirs, write_json
+from ..names import check_name, short_id
+from .partial import partial_set
+from .sets import MANIFEST, PARTIAL, BackupSet, DataFile, Manifest
 from .verify import verify_written
 
 
@@ -73,7 +70,7 @@ def create_set(engine: Engine, plan: Plan) -> BackupSet:
     folder = plan.root / plan.app
     make_dirs(folder, PRIVATE_DIR)
     try:
-        with _partial(folder, plan.label) as partial:
+        with partial_set(folder, lambda stamp: f"{stamp}-{plan.label}-{short_id()}") as partial:
             name = partial.name.removeprefix(PARTIAL)
             manifest = _fill(engine, plan, inspection, partial, name)
             result = BackupSet(partial, manifest)
@@ -119,49 +116,3 @@ def _write(dump: Dump, path: Path, codec: Codec, level: int | None) -> DataFile:
         for piece in dump:
             file.write(piece)
     return DataFile(path.name, file.size, file.sha256, file.raw_size)
-
-
-@contextlib.contextmanager
-def _partial(folder: Path, label: str) -> Iterator[Path]:
-    """A folder that gets its name when the block ends well, and is removed when it does not."""
-    partial, lock = _begin(folder, label)
-    try:
-        yield partial
-        fsync_dir(partial)
-        final = folder / partial.name.removeprefix(PARTIAL)
-        partial.rename(final)
-        fsync_dir(folder)
-        (final / LOCK).unlink()
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
-    finally:
-        os.close(lock)
-
-
-def _begin(folder: Path, label: str) -> tuple[Path, int]:
-    """A new partial set, and the descriptor that holds its lock; what killed runs left is removed."""
-    gate = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        # Nobody else is between a new folder and its lock now: one without is abandoned.
-        fcntl.flock(gate, fcntl.LOCK_EX)
-        for partial in folder.glob(PARTIAL + "*"):
-            _remove_abandoned(partial)
-        stamp = new_stamp(entry.name.removeprefix(PARTIAL) for entry in folder.iterdir())
-        partial = folder / f"{PARTIAL}{stamp}-{label}-{short_id()}"
-        partial.mkdir(mode=PRIVATE_DIR)
-        lock = os.open(partial / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        return partial, lock
-    finally:
-        os.close(gate)
-
-
-def _remove_abandoned(partial: Path) -> None:
-    """Remove a partial set unless a live run holds its lock."""
-    with contextlib.suppress(FileNotFoundError), open(partial / LOCK, "rb") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return
-    shutil.rmtree(partial, ignore_errors=True)

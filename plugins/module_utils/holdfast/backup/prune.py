@@ -9,9 +9,9 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 from .. import journal as journals
 from ..errors import HoldfastError
@@ -22,19 +22,23 @@ from .retention import Policy, reasons_to_keep
 from .sets import LEVELS, LOCK, MANIFEST, PARTIAL, BackupSet
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What is to become of a set: it is kept for the reasons, and goes when there are none."""
+class Candidate(Protocol):
+    """What there is to know of a set, or of a copy of one. `level` is an index of LEVELS."""
 
-    backup: BackupSet
-    reasons: tuple[str, ...]
+    @property
+    def id(self) -> str: ...
+    @property
+    def level(self) -> int: ...
+    @property
+    def source(self) -> tuple[str, str]:
+        """Engine and database."""
 
 
-def judge(sets: Sequence[BackupSet], policy: Policy, named: Mapping[str, str], now: datetime) -> list[Verdict]:
-    """A verdict for each set, in their order; each database of an application is judged for itself.
+def judge(sets: Sequence[Candidate], policy: Policy, named: Mapping[str, str], now: datetime) -> dict[str, list[str]]:
+    """Why each set is kept, by its id; nobody needs the ones without a reason.
 
-    Kept whatever the policy says are the newest set, the newest of those verified at the highest level, and those in
-    `named`, which gives a reason for each id.
+    Each database of an application is judged for itself. Kept whatever the policy says are the newest set, the
+    newest of those verified at the highest level, and those in `named`, which gives a reason for each id.
     """
     reasons: dict[str, list[str]] = {}
     for group in _by_database(sets):
@@ -47,17 +51,17 @@ def judge(sets: Sequence[BackupSet], policy: Policy, named: Mapping[str, str], n
             reasons[best.id].append(f"the newest one verified to {LEVELS[best.level]}")
     for name in reasons.keys() & named.keys():
         reasons[name].append(named[name])
-    return [Verdict(backup, tuple(reasons[backup.id])) for backup in sets]
+    return reasons
 
 
-def _by_database(sets: Iterable[BackupSet]) -> list[list[BackupSet]]:
-    groups: dict[tuple[str, str], list[BackupSet]] = {}
+def _by_database(sets: Iterable[Candidate]) -> list[list[Candidate]]:
+    groups: dict[tuple[str, str], list[Candidate]] = {}
     for backup in sets:
-        groups.setdefault((backup.manifest.engine, backup.manifest.database), []).append(backup)
+        groups.setdefault(backup.source, []).append(backup)
     return list(groups.values())
 
 
-def _time(backup: BackupSet) -> datetime:
+def _time(backup: Candidate) -> datetime:
     time = stamp_of(backup.id)
     assert time is not None, "a set's id begins with its time"
     return time

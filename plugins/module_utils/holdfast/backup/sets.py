@@ -102,6 +102,11 @@ class BackupSet:
         return self.manifest.id
 
     @property
+    def source(self) -> tuple[str, str]:
+        """Engine and database."""
+        return self.manifest.engine, self.manifest.database
+
+    @property
     def size(self) -> int:
         """Bytes of its data on disk."""
         return sum(entry.size for entry in self.manifest.files)
