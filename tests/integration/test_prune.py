@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -12,18 +11,16 @@ from typing import Any
 
 import pytest
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast import journal
-from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.backup.create import Plan, create_set
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.backup.retention import (
     Duration,
     Policy,
     reasons_to_keep,
 )
-from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.backup.sets import BackupSet, list_sets, read_set
-from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.names import stamp
-from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.options import engine_from
+from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.backup.sets import list_sets
 
 from support.databases import Database, sqlite_database
 from support.playbook import run_module
+from support.sets import make_set
 
 POLICIES: list[dict[str, Any]] = [
     {"keep_last": 3},
@@ -82,18 +79,6 @@ def database(tmp_path: Path) -> Database:
         return one
 
 
-def aged(database: Database, root: Path, days: int, label: str = "nightly", verify: str = "archive") -> BackupSet:
-    """A set that was made so many days ago."""
-    params = {"login_host": "", "login_port": None, "login_user": None, "login_password": None}
-    engine = engine_from({**params, "login_unix_socket": None, **database.options})
-    made = create_set(engine, Plan(root, "shop", label, verify=verify))
-    name = f"{stamp(datetime.now(timezone.utc) - timedelta(days=days))}-{label}-{made.id[-6:]}"
-    folder = shutil.move(made.path, made.path.with_name(name))
-    manifest = folder / "manifest.json"
-    manifest.write_text(manifest.read_text().replace(made.id, name))
-    return read_set(folder)
-
-
 def prune(root: Path, *extra: str, **options: Any) -> dict[str, Any]:
     answer, _ = run_module("db_backup_prune", {"root": str(root), "app": "shop", **options}, *extra)
     return answer
@@ -105,7 +90,7 @@ def there(root: Path) -> list[str]:
 
 def test_old_sets_go_and_each_kept_one_says_why(database, tmp_path):
     root = tmp_path / "b"
-    sets = [aged(database, root, days) for days in (9, 5, 2, 0)]
+    sets = [make_set(database, root, days) for days in (9, 5, 2, 0)]
     predicted = prune(root, "--check", "--diff", keep_last=2)
     assert predicted["changed"] and predicted["removed"] == [one.id for one in sets[:2]]
     assert predicted["diff"]["after"].split() == [one.id for one in sets[2:]]
@@ -121,11 +106,11 @@ def test_old_sets_go_and_each_kept_one_says_why(database, tmp_path):
 
 def test_what_somebody_relies_on_is_kept_whatever_the_policy_says(database, tmp_path):
     root, place = tmp_path / "b", tmp_path / "srv"
-    proven = aged(database, root, 30)
-    named = aged(database, root, 20, verify="none")
-    read = aged(database, root, 15, verify="none")
-    gone = aged(database, root, 10, verify="none")
-    newest = aged(database, root, 5, verify="none")
+    proven = make_set(database, root, 30)
+    named = make_set(database, root, 20, verify="none")
+    read = make_set(database, root, 15, verify="none")
+    gone = make_set(database, root, 10, verify="none")
+    newest = make_set(database, root, 5, verify="none")
     opened = journal.open_journal(place, "shop", {}, stale_after=60)
     journal.note(place, opened["id"], "migrate", release=None, data={"restore_point": named.id})
     with read.reading():
@@ -142,7 +127,7 @@ def test_what_somebody_relies_on_is_kept_whatever_the_policy_says(database, tmp_
 
 def test_a_policy_that_keeps_nothing_is_refused(database, tmp_path):
     root = tmp_path / "b"
-    aged(database, root, 1)
+    make_set(database, root, 1)
     assert "Nothing would be kept" in prune(root)["msg"]
     assert "write it like 7d" in prune(root, keep_within="7 days")["msg"]
     assert len(there(root)) == 1

@@ -290,18 +290,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 self._answer(call, lambda: getattr(self.b2, call)(json.loads(data), token))
 
     def do_GET(self) -> None:
-        name = urllib.parse.unquote(self.path.split("/", 3)[3])
-        self._answer("download", lambda: self._file(name))
+        wanted = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query)["fileId"][0]
+        self._answer("download", lambda: self._file(wanted))
 
     def do_HEAD(self) -> None:
         self.do_GET()
 
-    def _file(self, name: str) -> Stored:
+    def _file(self, file_id: str) -> Stored:
         self.b2.need(self.headers["Authorization"], "readFiles")
-        found = self.b2.visible().get(name)
-        if not found:
-            raise Refused(404, "not_found", "no such file")
-        return found
+        return self.b2.find(file_id)
 
     def _answer(self, call: str, work: Callable[[], Any]) -> None:
         fault = self.b2.next_fault(call)

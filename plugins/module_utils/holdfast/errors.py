@@ -54,6 +54,10 @@ class NotFound(HoldfastError):
     """The backup set, release or journal that was named does not exist."""
 
 
+class OffsiteError(HoldfastError):
+    """The service that keeps the off-site copies refused, or could not be reached."""
+
+
 class Locked(HoldfastError):
     """Another run holds the lock and is alive."""
 

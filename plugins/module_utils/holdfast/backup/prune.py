@@ -99,7 +99,7 @@ def remove_set(backup: BackupSet) -> bool:
 
 
 def _remove(folder: Path) -> None:
-    gone = folder.with_name(PARTIAL + folder.name)
+    gone = folder.with_name(f"{PARTIAL}gone-{folder.name}")
     with open(folder / LOCK, "wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         os.rename(folder, gone)

@@ -20,6 +20,7 @@ from ..names import check_name, stamp_of
 
 MANIFEST = "manifest.json"
 VERIFIED = "verified.json"
+OFFSITE = "offsite.json"
 PARTIAL = ".partial-"
 LOCK = "lock"  # in a partial set: held by who works on it
 SAFETY_LABEL = "safety"
@@ -90,11 +91,15 @@ class Manifest:
 
 @dataclass(frozen=True)
 class BackupSet:
-    """A complete set on disk. `verified` is the most that was found of it, None when nobody looked."""
+    """A complete set on disk.
+
+    `verified` is the most that was found of it, None when nobody looked; `offsite` where its copy is, None without one.
+    """
 
     path: Path
     manifest: Manifest
     verified: dict[str, Any] | None = None
+    offsite: dict[str, Any] | None = None
 
     @property
     def id(self) -> str:
@@ -134,6 +139,11 @@ class BackupSet:
         write_json(self.path / VERIFIED, verified, 0o600)
         return replace(self, verified=verified)
 
+    def with_offsite(self, offsite: dict[str, Any]) -> BackupSet:
+        """The same set after `offsite` was written beside its manifest."""
+        write_json(self.path / OFFSITE, offsite, 0o600)
+        return replace(self, offsite=offsite)
+
     def forget_verified(self) -> None:
         """Remove what is known of it; for a set that turned out to be damaged."""
         (self.path / VERIFIED).unlink(missing_ok=True)
@@ -156,6 +166,7 @@ class BackupSet:
             "consistent": not manifest.content.separate,
             "verified": LEVELS[self.level],
             "verification": self.verified,
+            "offsite": self.offsite,
             "duration": manifest.duration,
         }
 
@@ -164,7 +175,7 @@ def read_set(path: Path) -> BackupSet:
     """The set in a folder. Raises NotFound, or DamagedBackup when its manifest cannot be understood."""
     try:
         manifest = Manifest.from_json(json.loads((path / MANIFEST).read_bytes()))
-        if not manifest.files or any("/" in entry.name for entry in manifest.files):
+        if not manifest.files or any("/" in entry.name or entry.name in (".", "..") for entry in manifest.files):
             raise ValueError("it names no file, or one outside of the set")
     except FileNotFoundError:
         raise NotFound(f"There is no backup set at {path}.") from None
@@ -172,11 +183,16 @@ def read_set(path: Path) -> BackupSet:
         raise DamagedBackup(f"The backup set {path} cannot be read: {error.strerror}.") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedBackup(f"The manifest of {path} cannot be understood: {error}.") from error
+    return BackupSet(path, manifest, _note(path / VERIFIED), _note(path / OFFSITE))
+
+
+def _note(path: Path) -> dict[str, Any] | None:
+    """What a file beside the manifest says, None when there is none that can be read."""
     try:
-        verified = json.loads((path / VERIFIED).read_bytes())
+        found = json.loads(path.read_bytes())
     except (OSError, ValueError):
-        verified = None
-    return BackupSet(path, manifest, verified)
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def list_sets(root: Path, app: str) -> tuple[list[BackupSet], list[str]]:
@@ -198,11 +214,11 @@ def list_sets(root: Path, app: str) -> tuple[list[BackupSet], list[str]]:
     return sets, damaged
 
 
-def find_set(root: Path, app: str, name: str, engine: str, database: str | None = None) -> BackupSet:
+def find_set(root: Path, app: str, name: str, engine: str | None, database: str | None = None) -> BackupSet:
     """The set called `name`, or the newest for `latest`; a path to a set's folder is taken as it is.
 
-    `latest` passes over safety backups, which hold what a restore replaced, and, with `database`, over the sets
-    of other databases. Raises NotFound that lists the sets there are.
+    `latest` passes over safety backups, which hold what a restore replaced, and, with `engine` or `database`, over
+    the sets of others. Raises NotFound that lists the sets there are.
     """
     if "/" in name:
         return read_set(Path(name))
@@ -211,7 +227,7 @@ def find_set(root: Path, app: str, name: str, engine: str, database: str | None 
         found = [
             one
             for one in sets
-            if one.manifest.engine == engine
+            if engine in (None, one.manifest.engine)
             and one.manifest.label != SAFETY_LABEL
             and database in (None, one.manifest.database)
         ]

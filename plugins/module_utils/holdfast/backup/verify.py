@@ -29,7 +29,7 @@ def verify_set(backup: BackupSet, engine: Engine, level: str) -> dict[str, Any]:
     """
     started = time.monotonic()
     if level != "none":
-        _check_files(backup)
+        check_files(backup)
     if level == "archive":
         _check_archive(backup, engine)
     return _found(backup, engine, level, started)
@@ -43,10 +43,10 @@ def verify_written(backup: BackupSet, engine: Engine, level: str) -> dict[str, A
     """
     started = time.monotonic()
     if level == "checksum":
-        _check_files(backup)
+        check_files(backup)
     elif level != "none":
         with tested(backup.data_file()):
-            _check_files(backup)
+            check_files(backup)
     return _found(backup, engine, level, started)
 
 
@@ -60,7 +60,8 @@ def _found(backup: BackupSet, engine: Engine, level: str, started: float) -> dic
     }
 
 
-def _check_files(backup: BackupSet) -> None:
+def check_files(backup: BackupSet) -> None:
+    """Raise DamagedBackup unless every file has its recorded size and SHA-256."""
     for entry in backup.manifest.files:
         path = backup.path / entry.name
         if not path.is_file():

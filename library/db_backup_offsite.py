@@ -1,0 +1,1 @@
+../plugins/modules/db_backup_offsite.py
