@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.backup.se
 
 from support.b2 import B2, PART_SIZE, b2_server
 from support.databases import sqlite_content, sqlite_database
-from support.playbook import run_module
+from support.plain import LOCAL, PlainApp
+from support.playbook import run_module, run_playbook
 from support.sets import make_set
 
 KEY = {"b2_bucket": "off-site", "b2_key_id": "key-id", "b2_application_key": "application-key"}
@@ -221,3 +223,34 @@ def test_an_upload_keeps_to_its_bandwidth(shop):
     assert time.monotonic() - started >= 4 * PART_SIZE / (200 * 1024) * 0.9
     assert "lets nothing through" in shop.offsite("present", bandwidth="0")["msg"]
     assert "not a number of bytes" in shop.offsite("present", bandwidth="much")["msg"]
+
+
+def test_the_playbooks_copy_and_restore_from_the_copy(b2, tmp_path):
+    app = PlainApp.make(tmp_path)
+    offsite = {
+        "deploy_offsite_bucket": "off-site",
+        "deploy_offsite_key_id": "key-id",
+        "deploy_offsite_application_key": "application-key",
+        "deploy_offsite_realm": b2.url,
+        "deploy_offsite_keep": {"keep_daily": 2},
+    }
+    assert app.deploy().rc == 0
+    variables = app.variables(**offsite)
+    predicted = run_playbook("backup.yml", {"web1": LOCAL}, variables, "--check", "--diff")
+    assert predicted.rc == 0 and not b2.files, predicted.output
+    made = run_playbook("backup.yml", {"web1": LOCAL}, variables)
+    assert made.rc == 0 and "off-site: yes, in off-site" in made.last(), made.output
+    assert "application-key" not in made.output
+    assert any(name.endswith("/manifest.json") for name in b2.visible())
+
+    shutil.rmtree(app.path / "backups")
+    app.database.unlink()
+    app.database.touch()
+    done = run_playbook(
+        "restore.yml", {"web1": LOCAL}, {**variables, "restore_offsite": True, "restore_backup": "latest"}
+    )
+    assert done.rc == 0, done.output
+    assert app.rows == ["kept"]
+    b2.capabilities = []
+    failed = run_playbook("backup.yml", {"web1": LOCAL}, variables)
+    assert failed.rc != 0 and "lacks the capabilities" in failed.last(), failed.output
