@@ -19,6 +19,7 @@ description:
 requirements:
   - b2sdk >= 2.5
 extends_documentation_fragment:
+  - holdfast.deploy.offsite
   - holdfast.deploy.retention
 attributes:
   check_mode:
@@ -66,26 +67,6 @@ options:
     description: The bucket's name.
     type: str
     required: true
-  b2_key_id:
-    description: The id of an application key for that bucket.
-    type: str
-    required: true
-  b2_application_key:
-    description:
-      - The key itself. It needs the capabilities C(listBuckets) and C(listFiles), and C(writeFiles) to store,
-        C(readFiles) to fetch, C(writeFiles) and C(deleteFiles) to prune, C(writeFileRetentions) and
-        C(writeFileLegalHolds) to lock.
-      - A host that makes backups is best given a key that cannot delete.
-    type: str
-    required: true
-  b2_realm:
-    description: The environment of B2, or its URL.
-    type: str
-    default: production
-  prefix:
-    description: A folder of the bucket in which the application's folder lies.
-    type: str
-    default: ""
   encryption:
     description: Let B2 encrypt the files with keys that it manages (SSE-B2).
     type: bool
@@ -199,57 +180,19 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible.module_utils.common.text.formatters import human_to_bytes
 
 from ..module_utils.holdfast.backup.prune import judge, named_by
 from ..module_utils.holdfast.backup.sets import find_set
-from ..module_utils.holdfast.errors import HoldfastError, InvalidInput, MissingLibrary
-from ..module_utils.holdfast.names import check_name
-from ..module_utils.holdfast.offsite.b2 import READ, REMOVE, WRITE, B2Store, Target
+from ..module_utils.holdfast.errors import HoldfastError, MissingLibrary
+from ..module_utils.holdfast.offsite.b2 import READ, REMOVE, WRITE
 from ..module_utils.holdfast.offsite.copies import Copies, remnants
-from ..module_utils.holdfast.options import RETENTION_OPTIONS, policy_from
+from ..module_utils.holdfast.options import OFFSITE_OPTIONS, RETENTION_OPTIONS, UPLOAD_OPTIONS, copies_from, policy_from
 
-B2_OPTIONS = {
-    "b2_bucket": {"type": "str", "required": True},
-    "b2_key_id": {"type": "str", "required": True},
-    "b2_application_key": {"type": "str", "required": True, "no_log": True},
-    "b2_realm": {"type": "str", "default": "production"},
-    "prefix": {"type": "str", "default": ""},
-    "encryption": {"type": "bool", "default": True},
-    "retention_days": {"type": "int"},
-    "retention_mode": {"type": "str", "default": "governance", "choices": ["governance", "compliance"]},
-    "legal_hold": {"type": "bool", "default": False},
-    "bandwidth": {"type": "str"},
-}
 NEEDED = {"present": WRITE, "fetched": READ, "listed": READ, "pruned": REMOVE}
 
 
-def bytes_per_second(text: str | None) -> int | None:
-    if text is None:
-        return None
-    try:
-        rate = human_to_bytes(text)
-    except ValueError as error:
-        raise InvalidInput(f"bandwidth {text!r} is not a number of bytes like 10M: {error}") from error
-    if rate <= 0:
-        raise InvalidInput(f"bandwidth {text!r} lets nothing through.")
-    return rate
-
-
 def open_copies(params: dict[str, object]) -> Copies:
-    check_name("app", params["app"])
-    target = Target(
-        bucket=params["b2_bucket"],
-        key_id=params["b2_key_id"],
-        application_key=params["b2_application_key"],
-        realm=params["b2_realm"],
-        encryption=params["encryption"],
-        retention_days=params["retention_days"],
-        retention_mode=params["retention_mode"],
-        legal_hold=params["legal_hold"],
-        bandwidth=bytes_per_second(params["bandwidth"]),
-    )
-    return Copies(B2Store(target, NEEDED[params["state"]]), params["prefix"], params["app"])
+    return copies_from(params, NEEDED[params["state"]])
 
 
 def store(module: AnsibleModule) -> dict[str, object]:
@@ -328,7 +271,9 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **RETENTION_OPTIONS,
-            **B2_OPTIONS,
+            **OFFSITE_OPTIONS,
+            "b2_bucket": {"type": "str", "required": True},
+            **UPLOAD_OPTIONS,
             "state": {"type": "str", "default": "present", "choices": list(NEEDED)},
             "root": {"type": "path"},
             "app": {"type": "str", "required": True},
@@ -337,7 +282,11 @@ def main() -> None:
             "database": {"type": "str"},
             "deploy_path": {"type": "path"},
         },
-        required_if=[("state", "present", ["root"]), ("state", "fetched", ["root"])],
+        required_if=[
+            ("state", "present", ["root"]),
+            ("state", "fetched", ["root"]),
+        ],
+        required_together=[["b2_bucket", "b2_key_id", "b2_application_key"]],
         supports_check_mode=True,
     )
     try:

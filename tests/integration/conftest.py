@@ -24,3 +24,20 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
         opened = postgresql_database(request.getfixturevalue("postgresql_server"), name)
     with opened as one:
         yield one
+
+
+@pytest.fixture
+def able(database: Database, request: pytest.FixtureRequest) -> Iterator[Database]:
+    """A database whose user may create scratch databases."""
+    if database.engine == "mysql":
+        server = request.getfixturevalue("mariadb_server")
+        server.sql("GRANT ALL ON `holdfast\\_scratch\\_%`.* TO `shop`@`%`")
+        yield database
+        server.sql("REVOKE ALL ON `holdfast\\_scratch\\_%`.* FROM `shop`@`%`")
+    elif database.engine == "postgresql":
+        server = request.getfixturevalue("postgresql_server")
+        server.sql("ALTER ROLE shop CREATEDB")
+        yield database
+        server.sql("ALTER ROLE shop NOCREATEDB")
+    else:
+        yield database

@@ -2,54 +2,23 @@
 
 from __future__ import annotations
 
-import gzip
-import hashlib
-import json
 import os
 import secrets
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.backup.sets import BackupSet, read_set
+from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.backup.sets import read_set
 
 from support.databases import PASSWORD, Database
 from support.playbook import run_module
 from support.processes import wait_until
+from support.sets import forge, scratch_databases
 
 ADMIN = "Rehears3-admin-pass"
-
-
-@pytest.fixture
-def able(database: Database, request: pytest.FixtureRequest) -> Iterator[Database]:
-    """A database whose user may create scratch databases."""
-    if database.engine == "mysql":
-        server = request.getfixturevalue("mariadb_server")
-        server.sql("GRANT ALL ON `holdfast\\_scratch\\_%`.* TO `shop`@`%`")
-        yield database
-        server.sql("REVOKE ALL ON `holdfast\\_scratch\\_%`.* FROM `shop`@`%`")
-    elif database.engine == "postgresql":
-        server = request.getfixturevalue("postgresql_server")
-        server.sql("ALTER ROLE shop CREATEDB")
-        yield database
-        server.sql("ALTER ROLE shop NOCREATEDB")
-    else:
-        yield database
-
-
-def scratch_databases(database: Database, root: Path, request: pytest.FixtureRequest) -> list[Any]:
-    """What is left of rehearsals on the server, and of the notes about them."""
-    notes: list[Any] = [path.name for path in root.glob("shop/.*scratch*")]
-    if database.engine == "mysql":
-        return notes + request.getfixturevalue("mariadb_server").sql("SHOW DATABASES LIKE 'holdfast%'")
-    if database.engine == "postgresql":
-        query = "SELECT datname FROM pg_database WHERE datname LIKE 'holdfast%'"
-        return notes + request.getfixturevalue("postgresql_server").sql(query)
-    return notes
 
 
 def run(module: str, database: Database, root: Path, *extra: str, **options: Any) -> dict[str, Any]:
@@ -84,17 +53,6 @@ def test_a_rehearsed_backup_says_how_long_a_restore_takes(able, tmp_path, reques
     run("db_restore", able, tmp_path / "b", backup="latest", verify="checksum", verify_only=True)
     listed = run_module("db_backup_info", {"root": str(tmp_path / "b"), "app": "shop"})[0]
     assert listed["backup_sets"][0]["verified"] == "rehearse", "a lesser look does not lessen it"
-
-
-def forge(backup: BackupSet, old: bytes, new: bytes) -> None:
-    """Change the data of a set, and all of its manifest that speaks of the packed file."""
-    raw = gzip.decompress(backup.data_file().read_bytes())
-    assert old in raw
-    backup.data_file().write_bytes(gzip.compress(raw.replace(old, new)))
-    manifest = json.loads((backup.path / "manifest.json").read_text())
-    packed = backup.data_file().read_bytes()
-    manifest["files"][0] |= {"size": len(packed), "sha256": hashlib.sha256(packed).hexdigest()}
-    (backup.path / "manifest.json").write_text(json.dumps(manifest))
 
 
 FORGERIES = {

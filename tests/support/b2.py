@@ -85,8 +85,8 @@ class B2:
     def fail(self, call: str, *faults: Any) -> None:
         """The next requests of a call (b2_upload_file, download, ...) fail in these ways, one after the other.
 
-        A fault is (status, code, headers); `cut` for a connection that breaks, `flip` for a body with a wrong byte, or
-        `expire`, which makes all tokens old first.
+        A fault is (status, code, headers); `cut` for a connection that breaks, `flip` for a body with a wrong byte,
+        `expire`, which makes all tokens old first, or a number of seconds that the body takes.
         """
         self.faults.setdefault(call, []).extend(faults)
 
@@ -316,7 +316,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         except Refused as error:
             return self._send(error.status, {"status": error.status, "code": error.code, "message": error.message})
         if isinstance(result, Stored):
-            return self._send_file(result, flip=fault == "flip")
+            return self._send_file(result, fault)
         return self._send(200, result)
 
     def _send(self, status: int, value: Any, headers: dict[str, str] | None = None) -> None:
@@ -329,13 +329,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def _send_file(self, found: Stored, *, flip: bool) -> None:
+    def _send_file(self, found: Stored, fault: Any) -> None:
         data, status = found.data, 200
         wanted = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range") or "")
         if wanted:
             first, last = int(wanted[1]), min(int(wanted[2]), len(data) - 1)
             data, status = data[first : last + 1], 206
-        if flip and data:
+        if fault == "flip" and data:
             data = data[:-1] + bytes([data[-1] ^ 1])
         self.send_response(status)
         if wanted:
@@ -351,7 +351,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.send_header(f"X-Bz-Info-{name}", urllib.parse.quote(value))
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(data)
+            slowly = fault if isinstance(fault, float) else 0.0
+            for start in range(0, len(data), len(data) // 10 + 1):
+                time.sleep(slowly / 10)
+                self.wfile.write(data[start : start + len(data) // 10 + 1])
 
 
 @contextlib.contextmanager

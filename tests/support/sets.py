@@ -1,10 +1,15 @@
-"""Backup sets of any age."""
+"""Backup sets: old ones, forged ones, and what is left of rehearsing them."""
 
 from __future__ import annotations
 
+import gzip
+import hashlib
+import json
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
+import pytest
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.backup.create import Plan, create_set
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.backup.sets import BackupSet, read_set
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.engines import Engine, Login, open_engine
@@ -34,3 +39,25 @@ def make_set(
     manifest = folder / "manifest.json"
     manifest.write_text(manifest.read_text().replace(made.id, name))
     return read_set(folder)
+
+
+def forge(backup: BackupSet, old: bytes, new: bytes) -> None:
+    """Change the data of a set, and all of its manifest that speaks of the packed file."""
+    raw = gzip.decompress(backup.data_file().read_bytes())
+    assert old in raw
+    backup.data_file().write_bytes(gzip.compress(raw.replace(old, new)))
+    manifest = json.loads((backup.path / "manifest.json").read_text())
+    packed = backup.data_file().read_bytes()
+    manifest["files"][0] |= {"size": len(packed), "sha256": hashlib.sha256(packed).hexdigest()}
+    (backup.path / "manifest.json").write_text(json.dumps(manifest))
+
+
+def scratch_databases(database: Database, root: Path, request: pytest.FixtureRequest) -> list[Any]:
+    """What is left of rehearsals on the server, and of the notes about them."""
+    notes: list[Any] = [path.name for path in root.glob("shop/.*scratch*")]
+    if database.engine == "mysql":
+        return notes + request.getfixturevalue("mariadb_server").sql("SHOW DATABASES LIKE 'holdfast%'")
+    if database.engine == "postgresql":
+        query = "SELECT datname FROM pg_database WHERE datname LIKE 'holdfast%'"
+        return notes + request.getfixturevalue("postgresql_server").sql(query)
+    return notes

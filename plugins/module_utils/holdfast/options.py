@@ -5,13 +5,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
 from .backup.retention import Duration, Policy
 from .engines import ENGINES, Engine, Login, open_engine
 from .errors import InvalidInput
+from .names import check_name
+from .offsite.b2 import B2Store, Target
+from .offsite.copies import Copies
+from .units import parse_size
 
 LOGIN_OPTIONS: dict[str, dict[str, Any]] = {
     "engine": {"type": "str", "required": True, "choices": sorted(ENGINES)},
@@ -33,6 +37,20 @@ REHEARSE_OPTIONS: dict[str, dict[str, Any]] = {
 RETENTION_OPTIONS: dict[str, dict[str, Any]] = {
     one.name: {"type": "str"} if one.name.startswith("keep_within") else {"type": "int", "default": 0}
     for one in fields(Policy)
+}
+OFFSITE_OPTIONS: dict[str, dict[str, Any]] = {
+    "b2_bucket": {"type": "str"},
+    "b2_key_id": {"type": "str"},
+    "b2_application_key": {"type": "str", "no_log": True},
+    "b2_realm": {"type": "str", "default": "production"},
+    "b2_prefix": {"type": "str", "default": ""},
+}
+UPLOAD_OPTIONS: dict[str, dict[str, Any]] = {
+    "encryption": {"type": "bool", "default": True},
+    "retention_days": {"type": "int"},
+    "retention_mode": {"type": "str", "default": "governance", "choices": ["governance", "compliance"]},
+    "legal_hold": {"type": "bool", "default": False},
+    "bandwidth": {"type": "str"},
 }
 
 
@@ -60,3 +78,16 @@ def policy_from(params: Mapping[str, Any]) -> Policy:
     if policy == Policy():
         raise InvalidInput(f"Nothing would be kept: set at least one of {', '.join(RETENTION_OPTIONS)}.")
     return policy
+
+
+def copies_from(params: Mapping[str, Any], wanted: Iterable[str]) -> Copies:
+    """The copies that OFFSITE_OPTIONS, UPLOAD_OPTIONS (where there are any) and `app` describe.
+
+    `wanted` names the capabilities that the key must have. Raises InvalidInput, MissingLibrary and OffsiteError.
+    """
+    given: dict[str, Any] = {name: params[name] for name in UPLOAD_OPTIONS if params.get(name) is not None}
+    if "bandwidth" in given:
+        given["bandwidth"] = parse_size("bandwidth", given["bandwidth"])
+    target = Target(params["b2_bucket"], params["b2_key_id"], params["b2_application_key"], params["b2_realm"], **given)
+    app = check_name("app", params["app"])
+    return Copies(B2Store(target, wanted), params["b2_prefix"], app)

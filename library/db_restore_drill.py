@@ -1,0 +1,1 @@
+../plugins/modules/db_restore_drill.py
