@@ -14,9 +14,18 @@ description:
   - Verifies a backup, takes a safety backup of what it is about to replace, replaces everything in the database by the
     backup, and compares the result with the backup's manifest.
   - When loading or comparing fails, the database goes back to what it was, by itself, and the message says so.
-  - PostgreSQL and SQLite are loaded in one transaction. MySQL and MariaDB are emptied and loaded, as they have none for
-    this; the safety backup is what brings them back.
-  - Nobody should write to the database meanwhile; what is written between the safety backup and the end is lost.
+  - The backup is loaded and compared beside the live database, which stays in use; then the two change places. What
+    was replaced is kept as C(NAME__before_TIME), and O(undo) brings it back in seconds.
+  - PostgreSQL databases are renamed, in one transaction; who is connected is sent away. In MySQL and MariaDB all tables
+    move by one RENAME TABLE, with triggers, views, routines and events made anew around it. Of an SQLite file a copy is
+    kept, and its content is replaced in one transaction.
+  - Where that is impossible, RV(in_place) says why, and the backup is loaded into the live database itself, behind the
+    safety backup. It takes a user who may create databases (PostgreSQL), or databases named C(holdfast_scratch_%) and
+    C(NAME__before_%) (MySQL and MariaDB), and tables without a column that a sequence fills (MariaDB).
+    Foreign keys of other databases are recognised where the user may see them.
+    PostgreSQL does this in one transaction; MySQL and MariaDB have none for it and are emptied first.
+  - Nobody should write to the database meanwhile; what is written while a backup is loaded stays in what is kept, or is
+    lost where it is loaded in place.
 extends_documentation_fragment:
   - holdfast.deploy.database
   - holdfast.deploy.rehearse
@@ -48,7 +57,10 @@ options:
         safety backup.
       - Or the path of a dump made by others on the target, ending in C(.sql), C(.sql.gz) or C(.sql.zst).
     type: str
-    required: true
+  undo:
+    description:
+      - Bring back the database that the newest restore replaced, instead of a backup. What is live is kept in its turn.
+    type: bool
   verify:
     description: How far the backup is checked before anything is touched; see M(holdfast.deploy.db_backup).
     type: str
@@ -59,7 +71,9 @@ options:
     type: bool
     default: false
   safety_backup:
-    description: Back up what is about to be replaced, with the label V(safety), before it is touched.
+    description:
+      - Back up what is about to be replaced, with the label V(safety), before it is touched. O(undo) takes none, as it
+        removes nothing.
     type: bool
     default: true
 seealso:
@@ -87,6 +101,16 @@ EXAMPLES = r"""
     backup: 20261123T150735.123456Z-nightly-64a6ef
     verify_only: true
 
+- name: Go back to what the last restore replaced
+  holdfast.deploy.db_restore:
+    engine: mysql
+    database: shop
+    login_user: shop_migrate
+    login_password: "{{ vault_shop_migrate_password }}"
+    root: /var/backups/holdfast
+    app: shop
+    undo: true
+
 - name: Load a dump that somebody sent
   holdfast.deploy.db_restore:
     engine: postgresql
@@ -99,7 +123,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 restored:
-  description: The backup's id, or the foreign file's path.
+  description: The backup's id, the foreign file's path, or the name of the kept database that O(undo) brought back.
   returned: success
   type: str
 backup_set:
@@ -110,11 +134,20 @@ safety_backup:
   description: The set that holds what was replaced; null when none was taken.
   returned: success
   type: dict
+kept:
+  description: The name of the database that holds what was replaced; null where it was loaded in place.
+  returned: success
+  type: str
+  sample: shop__before_20261123150735
+in_place:
+  description: Why the backup was loaded into the live database itself; null where it was swapped.
+  returned: success
+  type: str
 seconds:
   description: How long each part took, in seconds.
   returned: success
   type: dict
-  sample: {"verify": 0.4, "safety_backup": 1.2, "load": 3.0, "compare": 0.9}
+  sample: {"verify": 0.4, "load": 3.0, "compare": 0.9, "safety_backup": 1.2, "swap": 0.1}
 """
 
 from pathlib import Path
@@ -122,8 +155,17 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ..module_utils.holdfast.backup.create import Plan
-from ..module_utils.holdfast.backup.restore import Source, check_restore, find_source, restore, verify_source
-from ..module_utils.holdfast.backup.sets import LEVELS, SAFETY_LABEL
+from ..module_utils.holdfast.backup.restore import (
+    Restored,
+    Source,
+    check_restore,
+    find_source,
+    newest_kept,
+    restore,
+    undo,
+    verify_source,
+)
+from ..module_utils.holdfast.backup.sets import LEVELS, SAFETY_LABEL, BackupSet
 from ..module_utils.holdfast.compression import codec_of
 from ..module_utils.holdfast.engines import Engine
 from ..module_utils.holdfast.errors import HoldfastError, MissingLibrary
@@ -134,44 +176,58 @@ def rows_as_text(tables: dict[str, int]) -> str:
     return "".join(f"{name}: {rows} rows\n" for name, rows in sorted(tables.items()))
 
 
-def diff_of(engine: Engine, source: Source) -> dict[str, str]:
-    """The rows of each table now, and as they will be."""
-    after = "(a dump made by others)\n"
-    if source.expected:
-        after = rows_as_text({name: table.rows for name, table in source.expected.tables.items()})
-    return {"before": rows_as_text(engine.count_rows()), "after": after}
+def expected_rows(source: Source) -> str:
+    if source.expected is None:
+        return "(a dump made by others)\n"
+    return rows_as_text({name: table.rows for name, table in source.expected.tables.items()})
+
+
+def outcome(restored: str, done: Restored | None, backup: BackupSet | None = None) -> dict[str, object]:
+    return {
+        "changed": True,
+        "restored": restored,
+        "backup_set": backup.summary() if backup else None,
+        "safety_backup": done.safety.summary() if done and done.safety else None,
+        "kept": done.kept if done else None,
+        "in_place": done.in_place if done else None,
+        "seconds": done.seconds if done else {},
+    }
+
+
+def run_undo(module: AnsibleModule, engine: Engine) -> dict[str, object]:
+    params = module.params
+    before = newest_kept(engine)
+    result = outcome(before, None)
+    if module._diff:
+        rows = {"before": engine.count_rows(), "after": engine.beside(before).count_rows()}
+        result["diff"] = {key: rows_as_text(value) for key, value in rows.items()}
+    if not module.check_mode:
+        result.update(outcome(before, undo(engine, Path(params["root"]), params["app"])))
+    return result
 
 
 def run(module: AnsibleModule) -> dict[str, object]:
     params = module.params
     engine = engine_from(params)
+    if params["undo"]:
+        return run_undo(module, engine)
     root = Path(params["root"])
     rehearse_on = rehearse_engine_from(params)
     source = find_source(root, params["app"], params["backup"], engine)
-    result = {
-        "changed": not params["verify_only"],
-        "restored": source.name,
-        "backup_set": source.backup.summary() if source.backup else None,
-        "safety_backup": None,
-        "seconds": {},
-    }
+    backup = source.backup
     if params["verify_only"] or module.check_mode:
         level = "archive" if module.check_mode and params["verify"] == "rehearse" else params["verify"]
-        verified = verify_source(source, rehearse_on or engine, level, record=not module.check_mode)
-        if verified:
-            result["backup_set"] = verified.summary()
+        backup = verify_source(source, rehearse_on or engine, level, record=not module.check_mode)
         if params["verify_only"]:
-            return result
+            return {**outcome(source.name, None, backup), "changed": False}
     safety = Plan(root, params["app"], SAFETY_LABEL, codec_of(source.path).name) if params["safety_backup"] else None
     check_restore(engine, safety)
+    result = outcome(source.name, None, backup)
     if module._diff:
-        result["diff"] = diff_of(engine, source)
-    if module.check_mode:
-        return result
-    done = restore(engine, source, verify=params["verify"], safety=safety, rehearse_on=rehearse_on)
-    result["seconds"] = done.seconds
-    result["safety_backup"] = done.safety.summary() if done.safety else None
-    result["backup_set"] = done.backup.summary() if done.backup else None
+        result["diff"] = {"before": rows_as_text(engine.count_rows()), "after": expected_rows(source)}
+    if not module.check_mode:
+        done = restore(engine, source, verify=params["verify"], safety=safety, rehearse_on=rehearse_on)
+        result.update(outcome(source.name, done, done.backup))
     return result
 
 
@@ -182,11 +238,15 @@ def main() -> None:
             **REHEARSE_OPTIONS,
             "root": {"type": "path", "required": True},
             "app": {"type": "str", "required": True},
-            "backup": {"type": "str", "required": True},
+            "backup": {"type": "str"},
+            "undo": {"type": "bool"},
             "verify": {"type": "str", "default": "archive", "choices": list(LEVELS)},
             "verify_only": {"type": "bool", "default": False},
             "safety_backup": {"type": "bool", "default": True},
         },
+        required_one_of=[["backup", "undo"]],
+        required_if=[["undo", False, ["backup"]]],
+        mutually_exclusive=[["backup", "undo"]],
         supports_check_mode=True,
     )
     try:

@@ -41,3 +41,22 @@ def able(database: Database, request: pytest.FixtureRequest) -> Iterator[Databas
         server.sql("ALTER ROLE shop NOCREATEDB")
     else:
         yield database
+
+
+@pytest.fixture
+def swapping(able: Database, request: pytest.FixtureRequest) -> Iterator[Database]:
+    """A database whose user may do all that a restore by swap takes."""
+    if able.engine == "mysql":
+        server = request.getfixturevalue("mariadb_server")
+        server.sql("GRANT ALL ON `shop\\_%\\_\\_before\\_%`.* TO `shop`@`%`")
+        yield able
+        server.sql("REVOKE ALL ON `shop\\_%\\_\\_before\\_%`.* FROM `shop`@`%`")
+        for (name,) in server.sql("SHOW DATABASES LIKE 'shop%before%'"):
+            server.drop_database(name)
+    elif able.engine == "postgresql":
+        server = request.getfixturevalue("postgresql_server")
+        yield able
+        for (name,) in server.sql("SELECT datname FROM pg_database WHERE datname LIKE 'shop%before%'"):
+            server.drop_database(name)
+    else:
+        yield able

@@ -58,6 +58,10 @@ class OffsiteError(HoldfastError):
     """The service that keeps the off-site copies refused, or could not be reached."""
 
 
+class SwapRefused(HoldfastError):
+    """A finished database cannot take the place of the live one; nothing was touched."""
+
+
 class Locked(HoldfastError):
     """Another run holds the lock and is alive."""
 

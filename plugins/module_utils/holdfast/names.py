@@ -14,6 +14,8 @@ from .errors import InvalidInput
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _STAMP = "%Y%m%dT%H%M%S.%f"
+_BEFORE = "__before_"
+_KEPT_STAMP = "%Y%m%d%H%M%S"
 
 
 def check_name(what: str, value: str) -> str:
@@ -52,6 +54,22 @@ def stamp_of(identifier: str) -> datetime | None:
     head = identifier.split("Z", 1)[0]
     try:
         return datetime.strptime(head, _STAMP).replace(tzinfo=timezone.utc)
+    except ValueError:
+        return None
+
+
+def kept_suffix(now: datetime) -> str:
+    """What the name of a database that is replaced now goes on with: __before_20261123150735, in UTC."""
+    return f"{_BEFORE}{now.astimezone(timezone.utc):{_KEPT_STAMP}}"
+
+
+def kept_since(name: str, database: str) -> datetime | None:
+    """When the database was replaced that is kept under `name`; None for one that is not kept of `database`."""
+    head, mark, tail = name.rpartition(_BEFORE)
+    if head != database or not mark or len(tail) != 14 or not tail.isdecimal():
+        return None
+    try:
+        return datetime.strptime(tail, _KEPT_STAMP).replace(tzinfo=timezone.utc)
     except ValueError:
         return None
 

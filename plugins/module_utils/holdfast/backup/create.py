@@ -15,11 +15,15 @@ from pathlib import Path
 from ..compression import CODECS, Codec, CompressedFile
 from ..engines import Dump, Engine, Inspection
 from ..errors import HoldfastError
+from ..faults import reached
 from ..files import PRIVATE_DIR, make_dirs, write_json
 from ..names import check_name, short_id
+from .lock import only_one
 from .partial import partial_set
 from .sets import MANIFEST, PARTIAL, BackupSet, DataFile, Manifest
 from .verify import verify_written
+
+_PATIENCE_S = 30.0  # with another backup or restore of the same database
 
 
 @dataclass(frozen=True)
@@ -63,8 +67,18 @@ def _check_writable(root: Path) -> None:
 def create_set(engine: Engine, plan: Plan) -> BackupSet:
     """Dump the database into a new set and verify it; returns the finished set.
 
+    Raises HoldfastError; then no set is left. That is Locked when another backup or restore of it is at work.
+    """
+    check(engine, plan)
+    with only_one(engine, plan.root, plan.app, f"the backup {plan.label!r}", _PATIENCE_S):
+        engine.mend()
+        return create_set_locked(engine, plan)
+
+
+def create_set_locked(engine: Engine, plan: Plan) -> BackupSet:
+    """As `create_set`, for who holds the database's lock.
+
     The position is taken before the dump, so that whatever is written in between counts as written since.
-    Raises HoldfastError; then no set is left.
     """
     inspection = check(engine, plan)
     folder = plan.root / plan.app
@@ -76,6 +90,7 @@ def create_set(engine: Engine, plan: Plan) -> BackupSet:
             result = BackupSet(partial, manifest)
             if plan.verify != "none":
                 result = result.with_verified(verify_written(result, plan.rehearse_on or engine, plan.verify))
+            reached("backup: verified")
     except OSError as error:
         raise HoldfastError(
             f"The backup could not be written to {folder}: {error.strerror}. No set was left."
@@ -89,6 +104,7 @@ def _fill(engine: Engine, plan: Plan, inspection: Inspection, partial: Path, nam
     codec = plan.codec()
     dump = engine.dump(partial)
     entry = _write(dump, partial / f"database{engine.suffix}{codec.suffix}", codec, plan.compression_level)
+    reached("backup: data written")
     manifest = Manifest(
         id=name,
         app=plan.app,
@@ -108,6 +124,7 @@ def _fill(engine: Engine, plan: Plan, inspection: Inspection, partial: Path, nam
         duration=round(time.monotonic() - started, 3),
     )
     write_json(partial / MANIFEST, manifest.to_json(), 0o600)
+    reached("backup: manifest written")
     return manifest
 
 

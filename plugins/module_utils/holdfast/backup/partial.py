@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from ..faults import reached
 from ..files import PRIVATE_DIR, fsync_dir
 from ..names import new_stamp
 from .sets import LOCK, PARTIAL
@@ -25,11 +26,13 @@ def partial_set(folder: Path, name: Callable[[str], str]) -> Iterator[Path]:
     """
     partial, lock = _begin(folder, name)
     try:
+        reached("backup: folder made")
         yield partial
         fsync_dir(partial)
         final = folder / partial.name.removeprefix(PARTIAL)
         partial.rename(final)
         fsync_dir(folder)
+        reached("backup: named")
         (final / LOCK).unlink()
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)

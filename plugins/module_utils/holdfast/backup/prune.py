@@ -15,6 +15,7 @@ from typing import Protocol
 
 from .. import journal as journals
 from ..errors import HoldfastError
+from ..faults import reached
 from ..files import fsync_dir
 from ..names import stamp_of
 from ..release import Releases
@@ -104,8 +105,10 @@ def _remove(folder: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         os.rename(folder, gone)
         fsync_dir(gone.parent)
+        reached("prune: renamed")
         # The lock goes last: by it the next backup knows what a killed run left.
         for entry in gone.iterdir():
             if entry.name != LOCK:
                 entry.unlink()
+        reached("prune: emptied")
         shutil.rmtree(gone)

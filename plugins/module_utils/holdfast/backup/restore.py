@@ -15,8 +15,11 @@ from pathlib import Path
 
 from ..compression import decompressed
 from ..engines import Content, Engine
-from ..errors import DamagedBackup, HoldfastError, InvalidInput, NotFound, RestoreFailed
-from .create import Plan, check, create_set
+from ..errors import DamagedBackup, DatabaseError, HoldfastError, InvalidInput, NotFound, RestoreFailed, SwapRefused
+from ..faults import reached
+from .create import Plan, check, create_set_locked
+from .lock import only_one
+from .scratch import scratch
 from .sets import BackupSet, find_set
 from .verify import verify_set
 
@@ -32,6 +35,7 @@ _SWITCHES = {
     "postgresql": (b"\n\\connect ", re.compile(rb"\n\\connect (.+)")),
 }
 _HEAD = 4096
+_PATIENCE_S = 900.0  # with a backup of the same database: a restore is what brings an application back
 
 
 @dataclass(frozen=True)
@@ -39,12 +43,18 @@ class Source:
     """What is restored: a set of ours, or a file of SQL text made by others."""
 
     path: Path
+    root: Path  # and `app`, where notes are kept of what the restore leaves when it is killed
+    app: str
     backup: BackupSet | None = None
 
     @property
     def name(self) -> str:
         """How an operator calls it."""
         return self.backup.id if self.backup else str(self.path)
+
+    def reading(self) -> contextlib.AbstractContextManager[None]:
+        """Keep a set from being pruned while it is read."""
+        return self.backup.reading() if self.backup else contextlib.nullcontext()
 
     @property
     def expected(self) -> Content | None:
@@ -54,11 +64,16 @@ class Source:
 
 @dataclass(frozen=True)
 class Restored:
-    """How a restore went; times in seconds."""
+    """How a restore went; times in seconds.
+
+    `kept` names the database that holds what was replaced; `in_place` says why there is none.
+    """
 
     backup: BackupSet | None
     safety: BackupSet | None
     seconds: dict[str, float]
+    kept: str | None = None
+    in_place: str | None = None
 
 
 def find_source(root: Path, app: str, name: str, engine: Engine) -> Source:
@@ -67,13 +82,13 @@ def find_source(root: Path, app: str, name: str, engine: Engine) -> Source:
     if name.endswith(FOREIGN_SUFFIXES):
         if not path.is_file():
             raise NotFound(f"There is no file {name} on this host.")
-        return Source(path)
+        return Source(path, root, app)
     backup = find_set(root, app, name, engine.name, engine.login.database)
     if backup.manifest.engine != engine.name:
         raise InvalidInput(
             f"The backup {backup.id} is of engine {backup.manifest.engine!r} and cannot be restored to {engine.name!r}."
         )
-    return Source(backup.data_file(), backup)
+    return Source(backup.data_file(), root, app, backup)
 
 
 def verify_source(source: Source, engine: Engine, level: str, *, record: bool = True) -> BackupSet | None:
@@ -143,31 +158,98 @@ def restore(
     Raises HoldfastError before anything is touched, or RestoreFailed after; the latter has put the safety backup
     back by then where that was needed, and says what state the database is in.
     """
-    with source.backup.reading() if source.backup else contextlib.nullcontext():
+    check_restore(engine, safety)
+    with only_one(engine, source.root, source.app, f"the restore of {source.name}", _PATIENCE_S), source.reading():
         return _restore(engine, source, verify, safety, rehearse_on or engine)
 
 
 def _restore(engine: Engine, source: Source, verify: str, safety: Plan | None, rehearse_on: Engine) -> Restored:
     seconds: dict[str, float] = {}
-    check_restore(engine, safety)
+    engine.mend()
     with _timed(seconds, "verify"):
         backup = verify_source(source, rehearse_on, verify)
+    try:
+        done = _swapped(engine, source, safety, seconds)
+    except SwapRefused as error:
+        done = _loaded_in_place(engine, source, safety, seconds, str(error))
+    return replace(done, backup=backup)
+
+
+def _swapped(engine: Engine, source: Source, safety: Plan | None, seconds: dict[str, float]) -> Restored:
+    """Load and compare beside the live database, then let the two change places. Raises SwapRefused."""
+    kept = engine.kept_name()
+    with contextlib.ExitStack() as stack:
+        try:
+            staged = stack.enter_context(scratch(engine, source.root / source.app, engine.inspect().settings))
+        except DatabaseError as error:
+            raise SwapRefused(str(error)) from error
+        reached("restore: staging database made")
+        engine.prepare_swap(staged, kept)
+        try:
+            with _timed(seconds, "load"):
+                staged.load(decompressed(source.path), script=source.backup is None)
+            reached("restore: loaded")
+            with _timed(seconds, "compare"):
+                _compare(staged, source)
+            reached("restore: compared")
+        except (HoldfastError, OSError) as error:
+            raise RestoreFailed(
+                f"{_failed(engine, source, error)} It was tried beside the live one; the database is as it was before."
+            ) from error
+        with _timed(seconds, "safety_backup"):
+            safe = create_set_locked(engine, safety) if safety else None
+        with _timed(seconds, "swap"):
+            reached("restore: safety backup made")
+            engine.swap(staged, kept)
+            reached("swap: done")
+    return Restored(None, safe, seconds, kept=kept if kept in engine.kept() else None)
+
+
+def _loaded_in_place(
+    engine: Engine, source: Source, safety: Plan | None, seconds: dict[str, float], reason: str
+) -> Restored:
+    """Load into the live database itself, with a safety backup to go back to."""
     kept = None
     if safety is not None:
         with _timed(seconds, "safety_backup"):
-            kept = create_set(engine, safety)
+            kept = create_set_locked(engine, safety)
     try:
         with _timed(seconds, "load"):
             engine.load(decompressed(source.path), script=source.backup is None)
     except (HoldfastError, OSError) as error:
         raise _undone(engine, source, kept, error, untouched=engine.load_is_atomic) from error
-    if source.expected is not None:
-        try:
-            with _timed(seconds, "compare"):
-                _compare(engine, source)
-        except (HoldfastError, OSError) as error:
-            raise _undone(engine, source, kept, error, untouched=False) from error
-    return Restored(backup, kept, seconds)
+    try:
+        with _timed(seconds, "compare"):
+            _compare(engine, source)
+    except (HoldfastError, OSError) as error:
+        raise _undone(engine, source, kept, error, untouched=False) from error
+    return Restored(None, kept, seconds, in_place=reason)
+
+
+def undo(engine: Engine, root: Path, app: str) -> Restored:
+    """Bring back the database that the newest restore replaced; what is live now is kept in its turn.
+
+    Raises NotFound when none is kept, and SwapRefused with nothing touched.
+    """
+    seconds: dict[str, float] = {}
+    with only_one(engine, root, app, "the undo of a restore", _PATIENCE_S):
+        engine.mend()
+        before = newest_kept(engine)
+        kept = engine.kept_name()
+        with _timed(seconds, "swap"):
+            engine.swap(engine.beside(before), kept)
+    return Restored(None, None, seconds, kept=kept)
+
+
+def newest_kept(engine: Engine) -> str:
+    """The name of the database that the newest restore replaced. Raises NotFound."""
+    names = engine.kept()
+    if not names:
+        raise NotFound(
+            f"No database is kept that a restore of {engine.login.database} replaced: none was, or it was removed, or"
+            " this login may not see it. Restore the safety backup instead; db_backup_info lists it."
+        )
+    return names[-1]
 
 
 @contextlib.contextmanager
@@ -179,8 +261,9 @@ def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
 
 
 def _compare(engine: Engine, source: Source) -> None:
-    """Raise DamagedBackup when the restored database does not hold what the backup says."""
-    assert source.expected is not None
+    """Raise DamagedBackup when the restored database does not hold what the backup says, where that is known."""
+    if source.expected is None:
+        return
     with tempfile.TemporaryDirectory(prefix="holdfast-") as workdir:
         difference = source.expected.difference(engine.content(Path(workdir)))
     if difference:
@@ -191,7 +274,7 @@ def _undone(
     engine: Engine, source: Source, kept: BackupSet | None, error: Exception, *, untouched: bool
 ) -> RestoreFailed:
     """Go back to the safety backup; returns the error that tells how that went."""
-    failed = f"The restore of {source.name} into {engine.login.database} failed: {str(error).rstrip('.')}."
+    failed = _failed(engine, source, error)
     if untouched:
         return RestoreFailed(f"{failed} It was rolled back; the database is as it was before.")
     if kept is None:
@@ -207,3 +290,7 @@ def _undone(
             f" Restore {kept.path} when the cause is mended."
         )
     return RestoreFailed(f"{failed} The safety backup {kept.id} was put back; the database is as it was before.")
+
+
+def _failed(engine: Engine, source: Source, error: Exception) -> str:
+    return f"The restore of {source.name} into {engine.login.database} failed: {str(error).rstrip('.')}."

@@ -8,10 +8,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, ClassVar, Union
 
-from ..names import short_id
+from ..errors import SwapRefused
+from ..names import kept_since, kept_suffix, short_id
 
 Position = dict[str, Any]
 Settings = dict[str, str]
@@ -167,6 +169,46 @@ class Engine(ABC):
     def scratch_name(self, folder: Path) -> str:
         """A name for a scratch database that no other run uses; a database of files lies in `folder`."""
         return SCRATCH_PREFIX + short_id()
+
+    name_limit: ClassVar[int | None] = None  # the longest name of a database, in the units of `len`
+
+    @abstractmethod
+    def prepare_swap(self, staged: Engine, kept: str) -> None:
+        """Give an empty database what belongs to the live one's name and not to its content, such as its owner.
+
+        `kept` is the name that the live one shall have afterwards. Raises SwapRefused where `swap` could not succeed.
+        """
+
+    @abstractmethod
+    def swap(self, staged: Engine, kept: str) -> None:
+        """Let a finished database take the live one's place and name; the live one goes on as `kept`.
+
+        Whenever this is killed, one of the two is live, whole, at the latest after the next `mend`. Raises SwapRefused
+        with the live one untouched.
+        """
+
+    def mend(self) -> None:  # noqa: B027 - most engines swap in one step
+        """Finish or undo what a killed `swap` left. Nobody else may be at it."""
+
+    @abstractmethod
+    def neighbours(self) -> Iterable[str]:
+        """The names of the databases that the login sees beside its own."""
+
+    def kept(self) -> list[str]:
+        """The names of the databases that were replaced by a swap, oldest first."""
+        names = {kept_since(name, self.login.database): name for name in self.neighbours()}
+        return [names[since] for since in sorted(since for since in names if since)]
+
+    def kept_name(self) -> str:
+        """A name for what a swap replaces now. Raises SwapRefused for one that the server would not take."""
+        now = datetime.now(timezone.utc)
+        newest = max((kept_since(name, self.login.database) or now for name in self.kept()), default=None)
+        if newest and newest >= now.replace(microsecond=0):
+            now = newest + timedelta(seconds=1)
+        name = self.login.database + kept_suffix(now)
+        if self.name_limit and len(name.encode()) > self.name_limit:
+            raise SwapRefused(f"The name {name} would be longer than the server allows ({self.name_limit} bytes).")
+        return name
 
     def beside(self, database: str) -> Engine:
         """The engine of another database of the same server, by the same login."""

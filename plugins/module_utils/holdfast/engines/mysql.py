@@ -16,6 +16,7 @@ from ..process import Tool, require_tool, secret_file
 from .base import Content, Dump, Engine, Inspection, Position
 from .mysql_dump import MySQLScanner
 from .mysql_rights import check_rights, quote, value_of
+from .mysql_swap import Swap
 from .sql_dump import ScannedDump, load_script
 
 if TYPE_CHECKING:
@@ -60,9 +61,11 @@ class MySQL(Engine):
     name = "mysql"
     suffix = ".sql"
     load_is_atomic = False
+    name_limit = 64
     scratch_hint = (
-        "A rehearsal needs a database of its own for a while: GRANT ALL ON `holdfast\\_scratch\\_%`.* to the user, or"
-        " name another server or user by rehearse_login_host and its like."
+        "A rehearsal needs a database of its own for a while, and so does a restore that swaps:"
+        " GRANT ALL ON `holdfast\\_scratch\\_%`.* to the user. A rehearsal can also use another server or user, named"
+        " by rehearse_login_host and its like."
     )
 
     def check_tools(self) -> None:
@@ -83,7 +86,7 @@ class MySQL(Engine):
         return require_tool(_PACKAGE, "mariadb", "mysql")
 
     @contextlib.contextmanager
-    def _connect(self, *, select: bool = True) -> Iterator[pymysql.cursors.Cursor]:
+    def _connect(self, *, select: bool = True, statements: bool = False) -> Iterator[pymysql.cursors.Cursor]:
         library = _library()
         login = self.login
         try:
@@ -97,6 +100,7 @@ class MySQL(Engine):
                 charset="utf8mb4",
                 connect_timeout=_CONNECT_TIMEOUT_S,
                 autocommit=True,
+                client_flag=library.constants.CLIENT.MULTI_STATEMENTS if statements else 0,
             )
         except (library.MySQLError, OSError) as error:
             raise DatabaseError(f"Cannot reach the database {login.database} at {self._where()}: {error}") from error
@@ -196,6 +200,25 @@ class MySQL(Engine):
     def drop(self) -> None:
         with self._connect(select=False) as cursor:
             cursor.execute(f"DROP DATABASE IF EXISTS {quote(self.login.database)}")
+
+    def prepare_swap(self, staged: Engine, kept: str) -> None:
+        with self._connect(statements=True) as cursor, Swap(cursor, self.login.database) as swap:
+            swap.check(kept)
+
+    def swap(self, staged: Engine, kept: str) -> None:
+        with self._connect(statements=True) as cursor, Swap(cursor, self.login.database) as swap:
+            swap.run(staged.login.database, kept)
+
+    def mend(self) -> None:
+        left = self.kept()
+        if left:
+            with self._connect(statements=True) as cursor, Swap(cursor, self.login.database) as swap:
+                swap.mend(left)
+
+    def neighbours(self) -> list[str]:
+        with self._connect(select=False) as cursor:
+            cursor.execute("SHOW DATABASES")
+            return [str(row[0]) for row in cursor.fetchall()]
 
     @contextlib.contextmanager
     def _option_file(self) -> Iterator[tuple[str, int]]:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from ..errors import DatabaseError, MissingLibrary
 from ..process import Tool, require_tool, secret_file
 from .base import Content, Dump, Engine, Inspection, Position
-from .postgresql_catalog import DROP_OTHER_EXTENSIONS, EMPTY, NOT_OURS, SETTINGS
+from .postgresql_catalog import DROP_OTHER_EXTENSIONS, EMPTY, NOT_OURS, SETTINGS, literal, quote
 from .postgresql_dump import PostgreSQLScanner, Roles
+from .postgresql_swap import exchange, hand_down, refuse_what_stays_behind
 from .sql_dump import ScannedDump, load_script
 
 if TYPE_CHECKING:
@@ -24,16 +25,6 @@ if TYPE_CHECKING:
 _PACKAGE = "postgresql-client"
 _CONNECT_TIMEOUT_S = 10
 _MAINTENANCE_DATABASE = "postgres"
-
-
-def quote(name: str) -> str:
-    """An identifier as it stands in a statement (PostgreSQL manual, 4.1.1)."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _literal(value: str) -> str:
-    """A string as it stands in a statement (PostgreSQL manual, 4.1.2.1)."""
-    return "'" + value.replace("'", "''") + "'"
 
 
 def _conninfo(database: str) -> str:
@@ -52,9 +43,10 @@ class PostgreSQL(Engine):
     name = "postgresql"
     suffix = ".sql"
     load_is_atomic = True
+    name_limit = 63
     scratch_hint = (
-        "A rehearsal needs a database of its own for a while: ALTER ROLE ... CREATEDB, or name another server or user"
-        " by rehearse_login_host and its like."
+        "A rehearsal needs a database of its own for a while, and so does a restore that swaps: ALTER ROLE ..."
+        " CREATEDB. A rehearsal can also use another server or user, named by rehearse_login_host and its like."
     )
 
     def unchanged(self, before: Position | None, now: Position | None) -> bool:
@@ -154,7 +146,7 @@ class PostgreSQL(Engine):
                 load_script(scanner, stream, tool.stdin)
                 if not script:
                     scanner.finish()
-                    names = ", ".join(_literal(name) for name in scanner.extensions)
+                    names = ", ".join(literal(name) for name in scanner.extensions)
                     tool.stdin.write((DROP_OTHER_EXTENSIONS % f"ARRAY[{names}]::name[]").encode())
                 # Sent only now: a stream that breaks off ends without it, and the server rolls all of it back.
                 tool.stdin.write(b"\nCOMMIT;\n")
@@ -180,13 +172,27 @@ class PostgreSQL(Engine):
             "ICU_LOCALE": settings.get("locale") if settings.get("provider") == "i" else None,
             "BUILTIN_LOCALE": settings.get("locale") if settings.get("provider") == "b" else None,
         }
-        given = " ".join(f"{name} {_literal(value)}" for name, value in options.items() if value)
+        given = " ".join(f"{name} {literal(value)}" for name, value in options.items() if value)
         with self._connect(_MAINTENANCE_DATABASE) as connection:
             connection.execute(f"CREATE DATABASE {quote(self.login.database)} TEMPLATE template0 {given}")
 
     def drop(self) -> None:
         with self._connect(_MAINTENANCE_DATABASE) as connection:
             connection.execute(f"DROP DATABASE IF EXISTS {quote(self.login.database)}")
+
+    def prepare_swap(self, staged: Engine, kept: str) -> None:
+        with self._connect() as connection:
+            refuse_what_stays_behind(connection)
+            with self._connect(staged.login.database) as other:
+                hand_down(connection, other)
+
+    def swap(self, staged: Engine, kept: str) -> None:
+        with self._connect(_MAINTENANCE_DATABASE) as connection:
+            exchange(connection, self.login.database, staged.login.database, kept)
+
+    def neighbours(self) -> list[str]:
+        with self._connect(_MAINTENANCE_DATABASE) as connection:
+            return [str(row[0]) for row in connection.execute("SELECT datname FROM pg_database").fetchall()]
 
     @contextlib.contextmanager
     def _client(self) -> Iterator[tuple[list[str], dict[str, Any]]]:

@@ -98,3 +98,13 @@ SELECT jsonb_strip_nulls(jsonb_build_object('encoding', pg_encoding_to_char(enco
   'locale', coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale')))
 FROM pg_database d WHERE datname = current_database()
 """
+
+
+def quote(name: str) -> str:
+    """An identifier as it stands in a statement (PostgreSQL manual, 4.1.1)."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(value: str) -> str:
+    """A string as it stands in a statement (PostgreSQL manual, 4.1.2.1)."""
+    return "'" + value.replace("'", "''") + "'"

@@ -9,12 +9,14 @@ import contextlib
 import hashlib
 import os
 import sqlite3
+import stat
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from ..compression import hash_file
 from ..errors import DamagedBackup, DatabaseError
+from ..faults import reached
 from ..files import fsync_dir
 from ..names import short_id
 from ..process import CHUNK
@@ -121,6 +123,42 @@ class SQLite(Engine):
                 path.rename(path.with_name(f"{path.name}.damaged-{short_id()}"))
         os.rename(staged, self._path)
         fsync_dir(self._path.parent)
+
+    def prepare_swap(self, staged: Engine, kept: str) -> None:
+        """Nothing but its content belongs to a file."""
+
+    def swap(self, staged: Engine, kept: str) -> None:
+        """Keep a copy of the live file, and put the finished one's content in its place in one transaction.
+
+        Who has the file open goes on with the new content. A finished file that was kept before is removed.
+        """
+        source = Path(staged.login.database)
+        if _is_database(self._path):
+            self._keep(Path(kept))
+            reached("swap: begun")
+            self._replace(source)
+        else:
+            # It gets there by a rename, which takes a copy on the same file system.
+            with open(source, "rb") as pieces, _spooled(pieces, self._path.parent) as near:
+                self._replace(near)
+        _remove(source)
+
+    def _keep(self, path: Path) -> None:
+        copy = _temporary(path.parent)
+        try:
+            with _opened(self._path, read_only=True) as source, _opened(copy, read_only=False) as target:
+                _copy(source, target)
+            status = self._path.stat()
+            copy.chmod(stat.S_IMODE(status.st_mode))
+            if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
+                os.chown(copy, status.st_uid, status.st_gid)
+            os.rename(copy, path)
+            fsync_dir(path.parent)
+        finally:
+            _remove(copy)
+
+    def neighbours(self) -> list[str]:
+        return [str(path) for path in self._path.parent.iterdir()] if self._path.parent.is_dir() else []
 
     def create(self, settings: Mapping[str, str]) -> None:
         with _opened(self._path, read_only=False) as connection:

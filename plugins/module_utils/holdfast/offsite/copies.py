@@ -21,6 +21,7 @@ from ..backup.prune import remove_set
 from ..backup.sets import LEVELS, MANIFEST, SAFETY_LABEL, VERIFIED, BackupSet, read_set
 from ..backup.verify import check_files
 from ..errors import DamagedBackup, HoldfastError, NotFound, OffsiteError
+from ..faults import reached
 from ..files import PRIVATE_DIR, make_dirs
 from ..names import stamp_of
 from ..process import CHUNK
@@ -174,6 +175,7 @@ class Copies:
             for names in ([name for name in sent if name != MANIFEST], [name for name in sent if name == MANIFEST]):
                 for name in names:
                     self._send(backup, name, known[name])
+                    reached("upload: manifest sent" if name == MANIFEST else "upload: data sent")
                 torn = set(self._missing(backup.id, known)).intersection(names) if names else ()
                 if torn:
                     raise OffsiteError(f"After its upload the copy of {backup.id} lacks {', '.join(sorted(torn))}.")
