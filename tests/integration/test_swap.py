@@ -73,6 +73,8 @@ def test_a_restore_takes_the_place_and_undo_gives_it_back(swapping, tmp_path, re
     assert kept(swapping) == [undone["kept"]]
     undo(engine_of(swapping), tmp_path / "b", "shop")
     assert swapping.content() == good
+    left, _ = run_module("db_kept_prune", {**options, "keep_for": "1h"})
+    assert not left["changed"] and left["kept"] == kept(swapping), left
     assert scratch_databases(swapping, tmp_path / "b", request) == []
 
 

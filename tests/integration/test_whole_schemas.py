@@ -9,11 +9,17 @@ import secrets
 import sqlite3
 import subprocess
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.backup.create import Plan, create_set
-from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.backup.restore import find_source, restore
+from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.backup.restore import (
+    find_source,
+    prune_kept,
+    restore,
+    undo,
+)
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.backup.sets import BackupSet
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.engines import Engine, Login, open_engine
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.errors import HoldfastError
@@ -22,6 +28,7 @@ from support.databases import PASSWORD
 from support.mariadb import MariaDB
 from support.postgres import PostgreSQL
 
+SOON = datetime.now(timezone.utc) + timedelta(hours=1)
 SCHEMAS = Path(__file__).parents[1] / "support" / "schemas"
 
 
@@ -70,6 +77,43 @@ def test_all_of_mariadb(mariadb_server, mariadb_database, tmp_path):
     mariadb_server.sql("DROP SEQUENCE seq", name)
     put_back(engine, tmp_path, made)
     assert state() == before
+
+
+def test_all_of_mariadb_but_a_sequence_by_swap(mariadb_server, mariadb_database, tmp_path):
+    name, engine = mariadb_database
+    login = ["--no-defaults", f"--socket={mariadb_server.socket}", "--default-character-set=utf8mb4"]
+    script = (SCHEMAS / "mariadb.sql").read_text()
+    output_of(["mariadb", *login, "--user=shop", name], script, MYSQL_PWD=PASSWORD)
+    mariadb_server.sql("DROP TABLE numbered", name)
+    mariadb_server.sql(f"ALTER DATABASE `{name}` CHARACTER SET latin1")
+    odd = "SET sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES'; SET NAMES latin1; DELIMITER ;;\n"
+    odd += "CREATE PROCEDURE odd() SELECT 'caf\u00e9\\' AS \"a b\";;\n"
+    output_of(["mariadb", *login, "--user=shop", name], odd, MYSQL_PWD=PASSWORD)
+    mariadb_server.sql("CREATE EVENT later ON SCHEDULE EVERY 1 DAY STARTS '2030-01-01' DISABLE DO SET @x = 1", name)
+    mariadb_server.sql(f"ALTER DATABASE `{name}` CHARACTER SET utf8mb4")
+    mariadb_server.sql("GRANT ALL ON `holdfast\\_scratch\\_%`.* TO `shop`@`%`")
+    mariadb_server.sql("GRANT ALL ON `db\\_%\\_\\_before\\_%`.* TO `shop`@`%`")
+
+    def state() -> str:
+        dump = ["mariadb-dump", *login, "--user=root", "--routines", "--events", "--skip-dump-date"]
+        text = output_of([*dump, "--order-by-primary", name])
+        return re.sub(r"DEFINER=`\w+`@`[\w%]+`", "DEFINER=somebody", text)
+
+    before = state()
+    made = create_set(engine, Plan(tmp_path, "shop"))
+    for statement in ("DELETE FROM remembers", "DROP VIEW a", "DROP TABLE parts", "DROP PROCEDURE odd"):
+        mariadb_server.sql(statement, name)
+    changed = state()
+    done = restore(engine, find_source(tmp_path, "shop", made.id, engine), verify="archive", safety=None)
+    assert done.kept, done.in_place
+    assert state() == before
+    undo(engine, tmp_path, "shop")
+    assert state() == changed
+    undo(engine, tmp_path, "shop")
+    assert state() == before
+    assert len(prune_kept(engine, tmp_path, "shop", SOON, remove=True)) == 1
+    mariadb_server.sql("REVOKE ALL ON `holdfast\\_scratch\\_%`.* FROM `shop`@`%`")
+    mariadb_server.sql("REVOKE ALL ON `db\\_%\\_\\_before\\_%`.* FROM `shop`@`%`")
 
 
 def test_a_mariadb_restore_under_another_name_leaves_the_original_alone(mariadb_server, mariadb_database, tmp_path):
@@ -146,6 +190,16 @@ def test_all_of_postgresql(postgresql_server, tmp_path):
         )
         put_back(engine, tmp_path, made)
         assert postgresql_state(postgresql_server, name) == before
+        as_shop(postgresql_server, name, "DELETE FROM parts; DROP SCHEMA other CASCADE; DROP TABLE roost")
+        changed = postgresql_state(postgresql_server, name)
+        postgresql_server.sql("ALTER ROLE shop CREATEDB")
+        done = restore(engine, find_source(tmp_path, "shop", made.id, engine), verify="archive", safety=None)
+        assert done.kept, done.in_place
+        assert postgresql_state(postgresql_server, name) == before
+        undo(engine, tmp_path, "shop")
+        assert postgresql_state(postgresql_server, name) == changed
+        assert len(prune_kept(engine, tmp_path, "shop", SOON, remove=True)) == 1
+        postgresql_server.sql("ALTER ROLE shop NOCREATEDB")
 
 
 def test_postgresql_extensions_that_only_a_superuser_can_make_stay(postgresql_server, tmp_path):

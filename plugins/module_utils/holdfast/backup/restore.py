@@ -11,12 +11,14 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 from ..compression import decompressed
 from ..engines import Content, Engine
 from ..errors import DamagedBackup, DatabaseError, HoldfastError, InvalidInput, NotFound, RestoreFailed, SwapRefused
 from ..faults import reached
+from ..names import kept_since
 from .create import Plan, check, create_set_locked
 from .lock import only_one
 from .scratch import scratch
@@ -239,6 +241,23 @@ def undo(engine: Engine, root: Path, app: str) -> Restored:
         with _timed(seconds, "swap"):
             engine.swap(engine.beside(before), kept)
     return Restored(None, None, seconds, kept=kept)
+
+
+def prune_kept(engine: Engine, root: Path, app: str, limit: datetime, *, remove: bool) -> list[str]:
+    """Remove the databases that were replaced before `limit`; returns their names, also when `remove` is not said."""
+    if not remove:
+        return _replaced_before(engine, limit)
+    with only_one(engine, root, app, "the removal of replaced databases", _PATIENCE_S):
+        engine.mend()
+        names = _replaced_before(engine, limit)
+        for name in names:
+            engine.beside(name).drop()
+    return names
+
+
+def _replaced_before(engine: Engine, limit: datetime) -> list[str]:
+    dated = ((name, kept_since(name, engine.login.database)) for name in engine.kept())
+    return [name for name, since in dated if since and since < limit]
 
 
 def newest_kept(engine: Engine) -> str:

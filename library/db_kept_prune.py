@@ -1,0 +1,1 @@
+../plugins/modules/db_kept_prune.py
