@@ -32,6 +32,9 @@ options:
     description: The application's name, a folder in O(root).
     type: str
     required: true
+  max_age:
+    description: How old the newest set may be, written like V(26h) or V(2d) (s, m, h, d); see RV(overdue).
+    type: str
 seealso:
   - module: holdfast.deploy.db_backup
   - module: holdfast.deploy.db_restore
@@ -56,6 +59,10 @@ backup_sets:
   returned: success
   type: list
   elements: dict
+overdue:
+  description: A sentence when there is no set, safety backups aside, that is younger than O(max_age); null otherwise.
+  returned: success
+  type: str
 damaged:
   description: A sentence for each set whose manifest cannot be read.
   returned: success
@@ -63,12 +70,14 @@ damaged:
   elements: str
 """
 
+from datetime import datetime, timezone
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.holdfast.backup.sets import list_sets
+from ..module_utils.holdfast.backup.sets import list_sets, overdue
 from ..module_utils.holdfast.errors import HoldfastError
+from ..module_utils.holdfast.units import parse_span
 
 
 def main() -> None:
@@ -76,14 +85,18 @@ def main() -> None:
         argument_spec={
             "root": {"type": "path", "required": True},
             "app": {"type": "str", "required": True},
+            "max_age": {"type": "str"},
         },
         supports_check_mode=True,
     )
+    params = module.params
     try:
-        sets, damaged = list_sets(Path(module.params["root"]), module.params["app"])
+        max_age = parse_span("max_age", params["max_age"]) if params["max_age"] else None
+        sets, damaged = list_sets(Path(params["root"]), params["app"])
     except HoldfastError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=False, backup_sets=[one.summary() for one in sets], damaged=damaged)
+    late = overdue(sets, max_age, datetime.now(timezone.utc)) if max_age else None
+    module.exit_json(changed=False, backup_sets=[one.summary() for one in sets], overdue=late, damaged=damaged)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,9 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from ..engines import Content, Table
 from ..errors import DamagedBackup, InvalidInput, NotFound
 from ..files import write_json
 from ..names import check_name, stamp_of
+from ..units import span
 
 MANIFEST = "manifest.json"
 VERIFIED = "verified.json"
@@ -212,6 +214,16 @@ def list_sets(root: Path, app: str) -> tuple[list[BackupSet], list[str]]:
         except (DamagedBackup, NotFound) as error:
             damaged.append(str(error))
     return sets, damaged
+
+
+def overdue(sets: Sequence[BackupSet], max_age: float, now: datetime) -> str | None:
+    """A sentence when no set that was made as a backup is younger than `max_age` seconds."""
+    made = [stamp_of(one.id) for one in sets if one.manifest.label != SAFETY_LABEL]
+    newest = max((time for time in made if time), default=None)
+    if newest is None:
+        return "There is no backup at all."
+    age = (now - newest).total_seconds()
+    return f"The newest backup is {span(age)} old, and {span(max_age)} is allowed." if age > max_age else None
 
 
 def find_set(root: Path, app: str, name: str, engine: str | None, database: str | None = None) -> BackupSet:
