@@ -7,14 +7,20 @@ import os
 import shutil
 import stat
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.backup.create import Plan, create_set
+from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.backup.create import (
+    Plan,
+    create_set,
+    create_set_locked,
+)
+from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.backup.lock import only_one
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.backup.restore import find_source, restore
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.backup.sets import BackupSet, list_sets
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.engines import Engine
-from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.errors import HoldfastError
+from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.errors import HoldfastError, Locked
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.options import LOGIN_OPTIONS, engine_from
 
 from support.databases import ODD_TEXT, Database
@@ -260,3 +266,15 @@ def test_a_partial_set_of_a_killed_run_is_cleared_away(database, tmp_path):
     back_up(database, tmp_path / "b")
     assert not partial.exists()
     assert len(list((tmp_path / "b" / "shop").iterdir())) == 1
+
+
+def test_two_at_once_on_one_database_wait_for_each_other(database, tmp_path):
+    engine = engine_of(database)
+    with ThreadPoolExecutor(1) as pool, only_one(engine, tmp_path / "b", "shop", "the backup 'nightly'", 0):
+        with pytest.raises(Locked, match=r"the backup 'nightly' \(process \d+, since .*\) is at work on the database"):
+            with only_one(engine, tmp_path / "b", "shop", "another", 0):
+                pytest.fail("it was let in")
+        waiting = pool.submit(back_up, database, tmp_path / "b")
+        made = create_set_locked(engine, Plan(tmp_path / "b", "shop"))
+    assert waiting.result().id > made.id, "the other one waited"
+    assert not list((tmp_path / "b/shop").glob(".*"))

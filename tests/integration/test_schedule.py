@@ -19,7 +19,6 @@ def schedule(folder: Path, jobs: list[dict[str, Any]], *extra: str, **more: Any)
     variables = {
         "schedule_hosts": "all",
         "schedule_jobs": jobs,
-        "schedule_manager": "cron",
         "schedule_command": program("ansible-playbook"),
         "schedule_script_dir": str(folder / "scripts"),
         "schedule_cron_dir": str(folder),
