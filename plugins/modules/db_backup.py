@@ -18,6 +18,7 @@ description:
 extends_documentation_fragment:
   - holdfast.deploy.database
   - holdfast.deploy.rehearse
+  - holdfast.deploy.key
 attributes:
   check_mode:
     support: full
@@ -61,6 +62,15 @@ options:
     type: str
     choices: [none, checksum, archive, rehearse]
     default: archive
+  encrypt_to:
+    description:
+      - The public keys that the backup is encrypted to by C(age), such as C(age1...) of C(age-keygen), or
+        C(ssh-ed25519 ...); any one of their private keys opens it. Not encrypted when empty.
+      - A host that has no private key cannot read its backups back. Then O(verify) can be V(checksum) at most, and they
+        are rehearsed where a key is, by M(holdfast.deploy.db_restore_drill). The manifest is not encrypted.
+    type: list
+    elements: str
+    default: []
   unchanged_since:
     description:
       - The id of an earlier set. When the server tells that nothing was written since that set was begun, no new one is
@@ -136,6 +146,9 @@ backup_set:
       description: Where the database stood when the dump was begun; null where the engine cannot tell.
       type: dict
       sample: {"gtid": "0-1-42"}
+    encrypted_to:
+      description: The public keys that it is encrypted to.
+      type: list
     consistent:
       description: Whether all tables belong to one snapshot; false when there are tables without transactions.
       type: bool
@@ -162,7 +175,13 @@ from ..module_utils.holdfast.backup.sets import LEVELS, BackupSet, find_set
 from ..module_utils.holdfast.compression import CODECS
 from ..module_utils.holdfast.engines import Engine
 from ..module_utils.holdfast.errors import HoldfastError, MissingLibrary
-from ..module_utils.holdfast.options import LOGIN_OPTIONS, REHEARSE_OPTIONS, engine_from, rehearse_engine_from
+from ..module_utils.holdfast.options import (
+    KEY_OPTIONS,
+    LOGIN_OPTIONS,
+    REHEARSE_OPTIONS,
+    engine_from,
+    rehearse_engine_from,
+)
 
 
 def unchanged_set(engine: Engine, plan: Plan, name: str) -> BackupSet | None:
@@ -178,6 +197,8 @@ def run(module: AnsibleModule) -> dict[str, object]:
     plan = Plan(
         root=Path(params["root"]),
         rehearse_on=rehearse_engine_from(params),
+        encrypt_to=tuple(params["encrypt_to"]),
+        identity=params["age_identity"],
         **{name: params[name] for name in names},
     )
     check(engine, plan)
@@ -195,6 +216,8 @@ def main() -> None:
         argument_spec={
             **LOGIN_OPTIONS,
             **REHEARSE_OPTIONS,
+            **KEY_OPTIONS,
+            "encrypt_to": {"type": "list", "elements": "str", "default": []},
             "root": {"type": "path", "required": True},
             "app": {"type": "str", "required": True},
             "label": {"type": "str", "default": "manual"},

@@ -29,6 +29,7 @@ description:
 extends_documentation_fragment:
   - holdfast.deploy.database
   - holdfast.deploy.rehearse
+  - holdfast.deploy.key
 attributes:
   check_mode:
     support: full
@@ -169,7 +170,13 @@ from ..module_utils.holdfast.backup.sets import LEVELS, SAFETY_LABEL, BackupSet
 from ..module_utils.holdfast.compression import codec_of
 from ..module_utils.holdfast.engines import Engine
 from ..module_utils.holdfast.errors import HoldfastError, MissingLibrary
-from ..module_utils.holdfast.options import LOGIN_OPTIONS, REHEARSE_OPTIONS, engine_from, rehearse_engine_from
+from ..module_utils.holdfast.options import (
+    KEY_OPTIONS,
+    LOGIN_OPTIONS,
+    REHEARSE_OPTIONS,
+    engine_from,
+    rehearse_engine_from,
+)
 
 
 def rows_as_text(tables: dict[str, int]) -> str:
@@ -206,6 +213,23 @@ def run_undo(module: AnsibleModule, engine: Engine) -> dict[str, object]:
     return result
 
 
+def safety_plan(params: dict[str, object], source: Source) -> Plan:
+    """What is replaced is packed, and encrypted, as what replaces it."""
+    root, app = Path(params["root"]), params["app"]
+    if source.backup is None:
+        return Plan(root, app, SAFETY_LABEL, codec_of(source.path).name)
+    manifest = source.backup.manifest
+    identity = source.backup.key() if manifest.encrypted_to else None
+    return Plan(
+        root,
+        app,
+        SAFETY_LABEL,
+        manifest.compression,
+        encrypt_to=manifest.encrypted_to,
+        identity=identity,
+    )
+
+
 def run(module: AnsibleModule) -> dict[str, object]:
     params = module.params
     engine = engine_from(params)
@@ -213,14 +237,14 @@ def run(module: AnsibleModule) -> dict[str, object]:
         return run_undo(module, engine)
     root = Path(params["root"])
     rehearse_on = rehearse_engine_from(params)
-    source = find_source(root, params["app"], params["backup"], engine)
+    source = find_source(root, params["app"], params["backup"], engine, params["age_identity"])
     backup = source.backup
     if params["verify_only"] or module.check_mode:
         level = "archive" if module.check_mode and params["verify"] == "rehearse" else params["verify"]
         backup = verify_source(source, rehearse_on or engine, level, record=not module.check_mode)
         if params["verify_only"]:
             return {**outcome(source.name, None, backup), "changed": False}
-    safety = Plan(root, params["app"], SAFETY_LABEL, codec_of(source.path).name) if params["safety_backup"] else None
+    safety = safety_plan(params, source) if params["safety_backup"] else None
     check_restore(engine, safety)
     result = outcome(source.name, None, backup)
     if module._diff:
@@ -236,6 +260,7 @@ def main() -> None:
         argument_spec={
             **LOGIN_OPTIONS,
             **REHEARSE_OPTIONS,
+            **KEY_OPTIONS,
             "root": {"type": "path", "required": True},
             "app": {"type": "str", "required": True},
             "backup": {"type": "str"},

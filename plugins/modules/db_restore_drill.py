@@ -19,6 +19,7 @@ description:
 extends_documentation_fragment:
   - holdfast.deploy.database
   - holdfast.deploy.offsite
+  - holdfast.deploy.key
 attributes:
   check_mode:
     support: none
@@ -104,6 +105,7 @@ msg:
   type: str
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
@@ -113,13 +115,14 @@ from ..module_utils.holdfast.backup.sets import BackupSet, find_set
 from ..module_utils.holdfast.errors import HoldfastError, MissingLibrary
 from ..module_utils.holdfast.names import check_name
 from ..module_utils.holdfast.offsite.b2 import READ
-from ..module_utils.holdfast.options import LOGIN_OPTIONS, OFFSITE_OPTIONS, copies_from, engine_from
+from ..module_utils.holdfast.options import KEY_OPTIONS, LOGIN_OPTIONS, OFFSITE_OPTIONS, copies_from, engine_from
 from ..module_utils.holdfast.units import parse_span
 
 
 def local_drill(params: dict[str, object], targets: Targets) -> Report:
     def find() -> BackupSet:
-        return find_set(Path(params["root"]), params["app"], "latest", params["engine"], params["database"])
+        found = find_set(Path(params["root"]), params["app"], "latest", params["engine"], params["database"])
+        return replace(found, identity=params["age_identity"])
 
     return drill(params["app"], params["root"], find, engine_from(params), targets)
 
@@ -130,7 +133,7 @@ def offsite_drill(params: dict[str, object], targets: Targets) -> Report:
         def find() -> BackupSet:
             copies = copies_from(params, READ)
             copy = copies.find("latest", params["engine"], params["database"])
-            return copies.fetch(copy, folder)[0]
+            return replace(copies.fetch(copy, folder)[0], identity=params["age_identity"])
 
         source = f"the bucket {params['b2_bucket']}"
         return drill(params["app"], source, find, engine_from(params), targets)
@@ -149,6 +152,7 @@ def main() -> None:
         argument_spec={
             **LOGIN_OPTIONS,
             **OFFSITE_OPTIONS,
+            **KEY_OPTIONS,
             "root": {"type": "path", "required": True},
             "app": {"type": "str", "required": True},
             "rpo": {"type": "str"},

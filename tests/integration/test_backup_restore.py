@@ -271,9 +271,9 @@ def test_a_partial_set_of_a_killed_run_is_cleared_away(database, tmp_path):
 def test_two_at_once_on_one_database_wait_for_each_other(database, tmp_path):
     engine = engine_of(database)
     with ThreadPoolExecutor(1) as pool, only_one(engine, tmp_path / "b", "shop", "the backup 'nightly'", 0):
-        with pytest.raises(Locked, match=r"the backup 'nightly' \(process \d+, since .*\) is at work on the database"):
-            with only_one(engine, tmp_path / "b", "shop", "another", 0):
-                pytest.fail("it was let in")
+        told = pytest.raises(Locked, match=r"the backup 'nightly' \(process \d+, since .*\) is at work on the database")
+        with told, only_one(engine, tmp_path / "b", "shop", "another", 0):
+            pytest.fail("it was let in")
         waiting = pool.submit(back_up, database, tmp_path / "b")
         made = create_set_locked(engine, Plan(tmp_path / "b", "shop"))
     assert waiting.result().id > made.id, "the other one waited"

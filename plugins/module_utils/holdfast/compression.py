@@ -10,11 +10,13 @@ import hashlib
 import os
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import IO
 
+from .encryption import decrypting, encrypting
 from .errors import DamagedBackup, HoldfastError, InvalidInput, ToolFailed
 from .process import CHUNK, Tool, require_tool
 
@@ -65,26 +67,33 @@ def codec_of(path: Path) -> Codec:
 
 
 class CompressedFile:
-    """A new file of mode 0600; what is written to it is compressed, and hashed on its way to the disk.
+    """A new file of mode 0600; what is written to it is compressed, encrypted, and hashed on its way to the disk.
 
     After the block has ended well the file is durable, and `size` (bytes), `sha256` and `raw_size` are known.
     """
 
-    def __init__(self, path: Path, codec: Codec, level: int | None = None) -> None:
+    def __init__(self, path: Path, codec: Codec, level: int | None = None, encrypt_to: Sequence[str] = ()) -> None:
         self._path = path
         self._hash = hashlib.sha256()
         self._error: OSError | None = None
         self.size = 0
         self.raw_size = 0
         self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        self._tool: Tool | None = None
+        self._tools: list[Tool] = []
         program = codec.program()
         if program:
             argv = [program, f"-{codec.check_level(level)}", "-q", "-c"]
             if codec.name == "zstd":
                 argv.append("-T0")
-            self._tool = Tool(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-            self._drain = threading.Thread(target=self._store_output, args=(self._tool,), daemon=True)
+            self._tools.append(Tool(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+        if encrypt_to:
+            source = self._tools[0].stdout if self._tools else subprocess.PIPE
+            self._tools.append(encrypting(encrypt_to, source))
+            if len(self._tools) > 1:
+                # It is the other program's alone now, so that the first ends when that one does.
+                self._tools[0].stdout.close()
+        if self._tools:
+            self._drain = threading.Thread(target=self._store_output, args=(self._tools[-1],), daemon=True)
             self._drain.start()
 
     @property
@@ -111,10 +120,10 @@ class CompressedFile:
     def write(self, data: bytes | memoryview) -> None:
         """Take the next bytes. Raises OSError when the disk refuses, ToolFailed when the program fails."""
         self.raw_size += len(data)
-        if self._tool is None:
-            self._store(data)
+        if self._tools:
+            self._tools[0].stdin.write(data)
         else:
-            self._tool.stdin.write(data)
+            self._store(data)
 
     def __enter__(self) -> CompressedFile:
         return self
@@ -123,25 +132,25 @@ class CompressedFile:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            if self._tool is not None:
-                self._end_tool(kind, value, trace)
+            if self._tools:
+                self._end_tools(kind, value, trace)
             if kind is None:
                 os.fsync(self._handle)
         finally:
             os.close(self._handle)
 
-    def _end_tool(
+    def _end_tools(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._tool is not None
         failed: ToolFailed | None = None
         if kind is None or issubclass(kind, BrokenPipeError):
             self._close_input()
             self._drain.join()
-        try:
-            self._tool.__exit__(kind, value, trace)
-        except ToolFailed as error:
-            failed = error
+        for tool in self._tools:
+            try:
+                tool.__exit__(kind, value, trace)
+            except ToolFailed as error:
+                failed = error
         self._drain.join()
         if self._error is not None:
             raise self._error
@@ -149,25 +158,34 @@ class CompressedFile:
             raise failed
 
     def _close_input(self) -> None:
-        assert self._tool is not None
         with contextlib.suppress(BrokenPipeError):  # it has ended already; its status tells why
-            self._tool.stdin.close()
+            self._tools[0].stdin.close()
 
 
 def decompressed(path: Path) -> Iterator[bytes]:
     """The file's content. Raises DamagedBackup when the file does not decompress to its end."""
-    codec = codec_of(path)
-    program = codec.program()
     with open(path, "rb") as handle:
-        if program is None:
-            while chunk := handle.read(CHUNK):
-                yield chunk
-            return
-        try:
-            with Tool([program, "-d", "-q", "-c"], stdin=handle, stdout=subprocess.PIPE) as tool:
-                yield from tool.chunks()
-        except ToolFailed as error:
-            raise DamagedBackup(f"{path} does not decompress to its end: {error}") from error
+        yield from unpacked(handle, codec_of(path), str(path))
+
+
+def decrypted(path: Path, codec: Codec, identity: str) -> Iterator[bytes]:
+    """The content of an encrypted file. Raises WrongKey, or DamagedBackup when it is not whole."""
+    with open(path, "rb") as handle, decrypting(handle, str(path), identity) as tool:
+        yield from unpacked(tool.stdout, codec, str(path))
+
+
+def unpacked(source: IO[bytes], codec: Codec, name: str) -> Iterator[bytes]:
+    """What is packed in a stream. Raises DamagedBackup when it does not decompress to its end."""
+    program = codec.program()
+    if program is None:
+        while chunk := source.read(CHUNK):
+            yield chunk
+        return
+    try:
+        with Tool([program, "-d", "-q", "-c"], stdin=source, stdout=subprocess.PIPE) as tool:
+            yield from tool.chunks()
+    except ToolFailed as error:
+        raise DamagedBackup(f"{name} does not decompress to its end: {error}") from error
 
 
 @contextlib.contextmanager

@@ -50,6 +50,10 @@ class DamagedBackup(HoldfastError):
     """A backup is not what its manifest says, or does not decompress to its end."""
 
 
+class WrongKey(HoldfastError):
+    """An encrypted backup cannot be read for want of its key; it may be whole."""
+
+
 class NotFound(HoldfastError):
     """The backup set, release or journal that was named does not exist."""
 

@@ -34,6 +34,7 @@ REHEARSE_OPTIONS: dict[str, dict[str, Any]] = {
     for name, spec in LOGIN_OPTIONS.items()
     if name.startswith("login_")
 }
+KEY_OPTIONS: dict[str, dict[str, Any]] = {"age_identity": {"type": "str", "no_log": True}}
 RETENTION_OPTIONS: dict[str, dict[str, Any]] = {
     one.name: {"type": "str"} if one.name.startswith("keep_within") else {"type": "int", "default": 0}
     for one in fields(Policy)

@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 import socket
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
 from ..compression import CODECS, Codec, CompressedFile
+from ..encryption import SUFFIX, check_recipients
 from ..engines import Dump, Engine, Inspection
-from ..errors import HoldfastError
+from ..errors import HoldfastError, InvalidInput
 from ..faults import reached
 from ..files import PRIVATE_DIR, make_dirs, write_json
 from ..names import check_name, short_id
@@ -36,6 +37,8 @@ class Plan:
     compression: str = "zstd"
     compression_level: int | None = None
     verify: str = "archive"
+    encrypt_to: tuple[str, ...] = ()
+    identity: str | None = field(default=None, repr=False)  # the key that reads it back, for `verify`
     rehearse_on: Engine | None = None  # a login to the server that holds the scratch database, where it is another
 
     def codec(self) -> Codec:
@@ -51,9 +54,19 @@ def check(engine: Engine, plan: Plan) -> Inspection:
     check_name("app", plan.app)
     check_name("label", plan.label)
     plan.codec()
+    _check_encryption(plan)
     engine.check_tools()
     _check_writable(plan.root)
     return engine.inspect()
+
+
+def _check_encryption(plan: Plan) -> None:
+    check_recipients(plan.encrypt_to)
+    if plan.encrypt_to and plan.verify in ("archive", "rehearse") and not plan.identity:
+        raise InvalidInput(
+            f"verify={plan.verify} reads the backup back, which takes the key: give age_identity. Or set"
+            " verify=checksum, and rehearse it where the key is, as restore_drill.yml does."
+        )
 
 
 def _check_writable(root: Path) -> None:
@@ -87,7 +100,7 @@ def create_set_locked(engine: Engine, plan: Plan) -> BackupSet:
         with partial_set(folder, lambda stamp: f"{stamp}-{plan.label}-{short_id()}") as partial:
             name = partial.name.removeprefix(PARTIAL)
             manifest = _fill(engine, plan, inspection, partial, name)
-            result = BackupSet(partial, manifest)
+            result = BackupSet(partial, manifest, identity=plan.identity)
             if plan.verify != "none":
                 result = result.with_verified(verify_written(result, plan.rehearse_on or engine, plan.verify))
             reached("backup: verified")
@@ -95,7 +108,7 @@ def create_set_locked(engine: Engine, plan: Plan) -> BackupSet:
         raise HoldfastError(
             f"The backup could not be written to {folder}: {error.strerror}. No set was left."
         ) from error
-    return BackupSet(folder / name, result.manifest, result.verified)
+    return BackupSet(folder / name, result.manifest, result.verified, identity=plan.identity)
 
 
 def _fill(engine: Engine, plan: Plan, inspection: Inspection, partial: Path, name: str) -> Manifest:
@@ -103,7 +116,7 @@ def _fill(engine: Engine, plan: Plan, inspection: Inspection, partial: Path, nam
     created = datetime.now(timezone.utc)
     codec = plan.codec()
     dump = engine.dump(partial)
-    entry = _write(dump, partial / f"database{engine.suffix}{codec.suffix}", codec, plan.compression_level)
+    entry = _write(dump, partial / f"database{engine.suffix}{codec.suffix}", codec, plan)
     reached("backup: data written")
     manifest = Manifest(
         id=name,
@@ -122,14 +135,16 @@ def _fill(engine: Engine, plan: Plan, inspection: Inspection, partial: Path, nam
         compression_level=codec.check_level(plan.compression_level),
         files=(entry,),
         duration=round(time.monotonic() - started, 3),
+        encrypted_to=plan.encrypt_to,
     )
     write_json(partial / MANIFEST, manifest.to_json(), 0o600)
     reached("backup: manifest written")
     return manifest
 
 
-def _write(dump: Dump, path: Path, codec: Codec, level: int | None) -> DataFile:
-    with CompressedFile(path, codec, level) as file:
+def _write(dump: Dump, path: Path, codec: Codec, plan: Plan) -> DataFile:
+    path = path.with_name(path.name + SUFFIX) if plan.encrypt_to else path
+    with CompressedFile(path, codec, plan.compression_level, plan.encrypt_to) as file:
         for piece in dump:
             file.write(piece)
     return DataFile(path.name, file.size, file.sha256, file.raw_size)

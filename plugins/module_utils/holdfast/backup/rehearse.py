@@ -9,9 +9,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from ..compression import decompressed
 from ..engines import Engine
-from ..errors import DamagedBackup, HoldfastError
+from ..errors import DamagedBackup, HoldfastError, WrongKey
 from .scratch import scratch
 from .sets import BackupSet
 
@@ -26,7 +25,9 @@ def rehearse(backup: BackupSet, engine: Engine) -> float:
     with scratch(engine, backup.path.parent, backup.manifest.settings) as other:
         started = time.monotonic()
         try:
-            other.load(decompressed(backup.data_file()))
+            other.load(backup.data())
+        except (DamagedBackup, WrongKey):
+            raise
         except HoldfastError as error:
             raise HoldfastError(f"The backup {backup.id} cannot be restored: {error}") from error
         seconds = time.monotonic() - started

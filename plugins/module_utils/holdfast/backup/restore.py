@@ -58,6 +58,10 @@ class Source:
         """Keep a set from being pruned while it is read."""
         return self.backup.reading() if self.backup else contextlib.nullcontext()
 
+    def data(self) -> Iterator[bytes]:
+        """The dump, unpacked."""
+        return self.backup.data() if self.backup else decompressed(self.path)
+
     @property
     def expected(self) -> Content | None:
         """What it holds, where that is known."""
@@ -78,8 +82,11 @@ class Restored:
     in_place: str | None = None
 
 
-def find_source(root: Path, app: str, name: str, engine: Engine) -> Source:
-    """What `name` stands for: a set's id, `latest`, a set's folder or a foreign file. Raises NotFound."""
+def find_source(root: Path, app: str, name: str, engine: Engine, identity: str | None = None) -> Source:
+    """What `name` stands for: a set's id, `latest`, a set's folder or a foreign file. Raises NotFound.
+
+    `identity` is the key of an encrypted set.
+    """
     path = Path(name)
     if name.endswith(FOREIGN_SUFFIXES):
         if not path.is_file():
@@ -90,7 +97,7 @@ def find_source(root: Path, app: str, name: str, engine: Engine) -> Source:
         raise InvalidInput(
             f"The backup {backup.id} is of engine {backup.manifest.engine!r} and cannot be restored to {engine.name!r}."
         )
-    return Source(backup.data_file(), root, app, backup)
+    return Source(backup.data_file(), root, app, replace(backup, identity=identity))
 
 
 def verify_source(source: Source, engine: Engine, level: str, *, record: bool = True) -> BackupSet | None:
@@ -189,7 +196,7 @@ def _swapped(engine: Engine, source: Source, safety: Plan | None, seconds: dict[
         engine.prepare_swap(staged, kept)
         try:
             with _timed(seconds, "load"):
-                staged.load(decompressed(source.path), script=source.backup is None)
+                staged.load(source.data(), script=source.backup is None)
             reached("restore: loaded")
             with _timed(seconds, "compare"):
                 _compare(staged, source)
@@ -217,7 +224,7 @@ def _loaded_in_place(
             kept = create_set_locked(engine, safety)
     try:
         with _timed(seconds, "load"):
-            engine.load(decompressed(source.path), script=source.backup is None)
+            engine.load(source.data(), script=source.backup is None)
     except (HoldfastError, OSError) as error:
         raise _undone(engine, source, kept, error, untouched=engine.load_is_atomic) from error
     try:
@@ -302,7 +309,7 @@ def _undone(
             " Restore a good backup before the application is used."
         )
     try:
-        engine.load(decompressed(kept.data_file()))
+        engine.load(kept.data())
     except (HoldfastError, OSError) as second:
         return RestoreFailed(
             f"{failed} The safety backup could not be put back either: {second} The database is INCOMPLETE now."

@@ -9,13 +9,14 @@ import contextlib
 import fcntl
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ..compression import CODECS, decompressed, decrypted
 from ..engines import Content, Table
-from ..errors import DamagedBackup, InvalidInput, NotFound
+from ..errors import DamagedBackup, InvalidInput, NotFound, WrongKey
 from ..files import write_json
 from ..names import check_name, stamp_of
 from ..units import span
@@ -60,6 +61,7 @@ class Manifest:
     compression_level: int
     files: tuple[DataFile, ...]
     duration: float
+    encrypted_to: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The manifest as it stands in the file."""
@@ -87,21 +89,25 @@ class Manifest:
             value["counters"],
             tuple(value["snapshot"]["separate_tables"]),
         )
-        own = {key: value[key] for key in cls.__dataclass_fields__ if key not in ("content", "files")}
-        return cls(**own, content=content, files=tuple(DataFile(**entry) for entry in value["files"]))
+        special = ("content", "files", "encrypted_to")
+        own = {key: value[key] for key in cls.__dataclass_fields__ if key not in special}
+        files = tuple(DataFile(**entry) for entry in value["files"])
+        return cls(**own, content=content, files=files, encrypted_to=tuple(value.get("encrypted_to", ())))
 
 
 @dataclass(frozen=True)
 class BackupSet:
     """A complete set on disk.
 
-    `verified` is the most that was found of it, None when nobody looked; `offsite` where its copy is, None without one.
+    `verified` is the most that was found of it, None when nobody looked; `offsite` where its copy is, None without one;
+    `identity` the key that opens it where it is encrypted and the key was given.
     """
 
     path: Path
     manifest: Manifest
     verified: dict[str, Any] | None = None
     offsite: dict[str, Any] | None = None
+    identity: str | None = field(default=None, repr=False)
 
     @property
     def id(self) -> str:
@@ -126,6 +132,29 @@ class BackupSet:
     def data_file(self) -> Path:
         """The file that holds the dump."""
         return self.path / self.manifest.files[0].name
+
+    def data(self) -> Iterator[bytes]:
+        """The dump, decrypted and unpacked. Raises WrongKey, or DamagedBackup for one that is not whole or too long."""
+        codec = CODECS.get(self.manifest.compression)
+        if codec is None:
+            raise DamagedBackup(f"The backup {self.id} is packed by {self.manifest.compression!r}, which is unknown.")
+        if self.manifest.encrypted_to:
+            stream = decrypted(self.data_file(), codec, self.key())
+        else:
+            stream = decompressed(self.data_file())
+        size, limit = 0, self.manifest.files[0].raw_size
+        for piece in stream:
+            size += len(piece)
+            # A few bytes may unpack to what no disk can hold.
+            if size > limit:
+                raise DamagedBackup(f"The backup {self.id} unpacks to more than the {limit} bytes of its manifest.")
+            yield piece
+
+    def key(self) -> str:
+        """The key that opens it. Raises WrongKey when it was not given."""
+        if self.identity is None:
+            raise WrongKey(f"The backup {self.id} is encrypted. Give the key that opens it by age_identity.")
+        return self.identity
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
@@ -169,6 +198,7 @@ class BackupSet:
             "verified": LEVELS[self.level],
             "verification": self.verified,
             "offsite": self.offsite,
+            "encrypted_to": list(manifest.encrypted_to),
             "duration": manifest.duration,
         }
 

@@ -12,8 +12,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from ..compression import decompressed, hash_file, tested
-from ..engines import Content, Engine
+from ..compression import hash_file, tested
+from ..engines import Engine
 from ..errors import DamagedBackup
 from .rehearse import rehearse
 from .sets import BackupSet
@@ -45,8 +45,13 @@ def verify_written(backup: BackupSet, engine: Engine, level: str) -> dict[str, A
     if level == "checksum":
         check_files(backup)
     elif level != "none":
-        with tested(backup.data_file()):
+        if backup.manifest.encrypted_to:
             check_files(backup)
+            for _ in backup.data():
+                pass
+        else:
+            with tested(backup.data_file()):
+                check_files(backup)
     return _found(backup, engine, level, started)
 
 
@@ -76,14 +81,9 @@ def check_files(backup: BackupSet) -> None:
 
 
 def _check_archive(backup: BackupSet, engine: Engine) -> None:
-    content = read_content(backup.data_file(), engine)
+    near = backup.path if os.access(backup.path, os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix=".holdfast-", dir=near) as workdir:
+        content = engine.examine(backup.data(), Path(workdir))
     difference = backup.manifest.content.difference(content)
     if difference:
         raise DamagedBackup(f"The backup {backup.id} is not what its manifest says: {difference}.")
-
-
-def read_content(path: Path, engine: Engine) -> Content:
-    """Read a packed dump to its end for its content. Raises DamagedBackup."""
-    near = path.parent if os.access(path.parent, os.W_OK) else None
-    with tempfile.TemporaryDirectory(prefix=".holdfast-", dir=near) as workdir:
-        return engine.examine(decompressed(path), Path(workdir))
