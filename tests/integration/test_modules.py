@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.backup.sets import sealed
 
 from support.databases import PASSWORD, Database
 from support.misbehaving import misbehaving
@@ -97,7 +98,7 @@ def cut_to_two_thirds(folder: Path) -> None:
     data = data[: len(data) * 2 // 3]
     (folder / entry["name"]).write_bytes(data)
     entry.update(size=len(data), sha256=hashlib.sha256(data).hexdigest())
-    (folder / "manifest.json").write_text(json.dumps(manifest))
+    (folder / "manifest.json").write_text(json.dumps(sealed(manifest)))
 
 
 @pytest.mark.parametrize("database", ["mysql", "postgresql"], indirect=True)

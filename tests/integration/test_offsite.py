@@ -10,9 +10,12 @@ from typing import Any
 
 import pytest
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.backup.sets import BackupSet
+from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.offsite.b2 import WRITE, B2Store, Target
+from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.offsite.copies import Copies
 
 from support.b2 import B2, PART_SIZE, b2_server
 from support.databases import sqlite_content, sqlite_database
+from support.killed import killed_at
 from support.plain import LOCAL, PlainApp
 from support.playbook import run_module, run_playbook
 from support.sets import make_set
@@ -253,3 +256,15 @@ def test_the_playbooks_copy_and_restore_from_the_copy(b2, tmp_path):
     b2.capabilities = []
     failed = run_playbook("backup.yml", {"web1": LOCAL}, variables)
     assert failed.rc != 0 and "lacks the capabilities" in failed.last(), failed.output
+
+
+@pytest.mark.parametrize("point", ["upload: data sent", "upload: manifest sent"])
+def test_an_upload_that_is_killed_counts_only_when_the_manifest_is_there_and_the_next_one_ends_it(shop, point):
+    made = shop.backup()
+    target = Target(KEY["b2_bucket"], KEY["b2_key_id"], KEY["b2_application_key"], shop.b2.url)
+    assert killed_at(point, lambda: Copies(B2Store(target, WRITE), "", "shop").upload(made))
+    there = [one["id"] for one in shop.offsite("listed")["copies"] if one["complete"]]
+    assert there == ([made.id] if point == "upload: manifest sent" else [])
+    done = shop.offsite("present")
+    assert done["changed"] == (point == "upload: data sent") and done["backup_set"]["offsite"]["bucket"] == "off-site"
+    assert [one["complete"] for one in shop.offsite("listed")["copies"]] == [True]

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast import journal
+from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.backup.prune import remove_set
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.backup.retention import (
     Duration,
     Policy,
@@ -19,6 +20,7 @@ from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.backup.re
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.backup.sets import list_sets
 
 from support.databases import Database, sqlite_database
+from support.killed import killed_at
 from support.playbook import run_module
 from support.sets import make_set
 
@@ -131,3 +133,13 @@ def test_a_policy_that_keeps_nothing_is_refused(database, tmp_path):
     assert "Nothing would be kept" in prune(root)["msg"]
     assert "write it like 7d" in prune(root, keep_within="7 days")["msg"]
     assert len(there(root)) == 1
+
+
+@pytest.mark.parametrize("point", ["prune: renamed", "prune: emptied"])
+def test_a_prune_that_is_killed_leaves_no_torn_set_and_the_next_backup_clears_up(database, tmp_path, point):
+    root = tmp_path / "b"
+    old, new = make_set(database, root, 5), make_set(database, root)
+    assert killed_at(point, lambda: remove_set(old))
+    assert there(root) == [new.id]
+    newest = make_set(database, root)
+    assert sorted(path.name for path in (root / "shop").iterdir()) == [new.id, newest.id]

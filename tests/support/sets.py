@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.backup.create import Plan, create_set
-from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.backup.sets import BackupSet, read_set
+from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.backup.sets import BackupSet, read_set, sealed
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.engines import Engine, Login, open_engine
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.names import stamp
 
@@ -37,7 +37,7 @@ def make_set(
     name = f"{stamp(datetime.now(timezone.utc) - timedelta(days=days))}-{label}-{made.id[-6:]}"
     folder = made.path.rename(made.path.with_name(name))
     manifest = folder / "manifest.json"
-    manifest.write_text(manifest.read_text().replace(made.id, name))
+    manifest.write_text(json.dumps(sealed({**json.loads(manifest.read_text()), "id": name})))
     return read_set(folder)
 
 
@@ -49,7 +49,7 @@ def forge(backup: BackupSet, old: bytes, new: bytes) -> None:
     manifest = json.loads((backup.path / "manifest.json").read_text())
     packed = backup.data_file().read_bytes()
     manifest["files"][0] |= {"size": len(packed), "sha256": hashlib.sha256(packed).hexdigest()}
-    (backup.path / "manifest.json").write_text(json.dumps(manifest))
+    (backup.path / "manifest.json").write_text(json.dumps(sealed(manifest)))
 
 
 def scratch_databases(database: Database, root: Path, request: pytest.FixtureRequest) -> list[Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -28,7 +29,8 @@ PARTIAL = ".partial-"
 LOCK = "lock"  # in a partial set: held by who works on it
 SAFETY_LABEL = "safety"
 LEVELS = ("none", "checksum", "archive", "rehearse")
-_VERSION = 1
+_VERSION = 2
+_UNSEALED = 1  # the version without a hash of its own
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class DataFile:
 
 @dataclass(frozen=True)
 class Manifest:
-    """Version 1 of the manifest; written once, with the set, and never changed."""
+    """Version 2 of the manifest; written once, with the set, and never changed."""
 
     id: str
     app: str
@@ -68,21 +70,25 @@ class Manifest:
         value = asdict(self)
         content = value.pop("content")
         separate = sorted(content["separate"])
-        return {
-            "manifest_version": _VERSION,
-            **value,
-            "tables": content["tables"],
-            "schema": content["schema"],
-            "counters": content["counters"],
-            # Rows, counts and checksums are of one snapshot, but for the tables named as separate.
-            "snapshot": {"consistent": not separate, "separate_tables": separate},
-        }
+        return sealed(
+            {
+                "manifest_version": _VERSION,
+                **value,
+                "tables": content["tables"],
+                "schema": content["schema"],
+                "counters": content["counters"],
+                # Rows, counts and checksums are of one snapshot, but for the tables named as separate.
+                "snapshot": {"consistent": not separate, "separate_tables": separate},
+            }
+        )
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Manifest:
         """Read a manifest. Raises KeyError, TypeError or ValueError for one that is not ours."""
-        if value["manifest_version"] != _VERSION:
+        if value["manifest_version"] not in (_VERSION, _UNSEALED):
             raise ValueError(f"manifest version {value['manifest_version']} is not known to this Holdfast")
+        if value["manifest_version"] != _UNSEALED and sealed(value)["sha256"] != value["sha256"]:
+            raise ValueError("it is not what was written (SHA-256)")
         content = Content(
             {name: Table(**table) for name, table in value["tables"].items()},
             value["schema"],
@@ -93,6 +99,13 @@ class Manifest:
         own = {key: value[key] for key in cls.__dataclass_fields__ if key not in special}
         files = tuple(DataFile(**entry) for entry in value["files"])
         return cls(**own, content=content, files=files, encrypted_to=tuple(value.get("encrypted_to", ())))
+
+
+def sealed(value: Mapping[str, Any]) -> dict[str, Any]:
+    """A manifest with the hash of all else that it says, by which a flipped bit in it is found."""
+    rest = {name: entry for name, entry in value.items() if name != "sha256"}
+    text = json.dumps(rest, sort_keys=True, default=list)
+    return {**rest, "sha256": hashlib.sha256(text.encode()).hexdigest()}
 
 
 @dataclass(frozen=True)
@@ -127,7 +140,8 @@ class BackupSet:
     @property
     def level(self) -> int:
         """How far it was verified, as an index of LEVELS."""
-        return LEVELS.index(self.verified["level"]) if self.verified else 0
+        level = self.verified.get("level") if self.verified else None
+        return LEVELS.index(level) if level in LEVELS else 0
 
     def data_file(self) -> Path:
         """The file that holds the dump."""
