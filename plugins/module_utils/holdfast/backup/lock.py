@@ -40,7 +40,7 @@ def only_one(engine: Engine, root: Path, app: str, what: str, wait: float) -> It
             os.write(lock, json.dumps({"what": what, "pid": os.getpid(), "since": now}).encode())
             yield
         finally:
-            path.unlink()
+            path.unlink(missing_ok=True)
             os.close(lock)
     except BlockingIOError:
         raise Locked(

@@ -209,9 +209,21 @@ def _swapped(engine: Engine, source: Source, safety: Plan | None, seconds: dict[
             safe = create_set_locked(engine, safety) if safety else None
         with _timed(seconds, "swap"):
             reached("restore: safety backup made")
-            engine.swap(staged, kept)
+            _swap(engine, source, staged, kept)
             reached("swap: done")
     return Restored(None, safe, seconds, kept=kept if kept in engine.kept() else None)
+
+
+def _swap(engine: Engine, source: Source, staged: Engine, kept: str) -> None:
+    try:
+        engine.swap(staged, kept)
+    except SwapRefused:
+        raise
+    except HoldfastError as error:
+        raise RestoreFailed(
+            f"{_failed(engine, source, error)} It was in the middle of the swap: run it again, which finishes or undoes"
+            " that first."
+        ) from error
 
 
 def _loaded_in_place(

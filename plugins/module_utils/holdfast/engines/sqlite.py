@@ -158,7 +158,8 @@ class SQLite(Engine):
             _remove(copy)
 
     def neighbours(self) -> list[str]:
-        return [str(path) for path in self._path.parent.iterdir()] if self._path.parent.is_dir() else []
+        folder, start = self._path.parent, self.login.database[: -len(self._path.name)]
+        return [start + path.name for path in folder.iterdir()] if folder.is_dir() else []
 
     def create(self, settings: Mapping[str, str]) -> None:
         with _opened(self._path, read_only=False) as connection:
