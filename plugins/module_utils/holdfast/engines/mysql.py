@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from ..errors import DatabaseError, MissingLibrary, ToolFailed
 from ..process import Tool, require_tool, secret_file
 from .base import Content, Dump, Engine, Inspection, Position
 from .mysql_dump import MySQLScanner
+from .mysql_load import ParallelLoad
 from .mysql_rights import check_rights, quote, value_of
 from .mysql_swap import Swap
 from .sql_dump import ScannedDump, load_script
@@ -174,12 +176,16 @@ class MySQL(Engine):
         with self._option_file() as (path, descriptor):
             # --binary-mode: data is taken as it is, and no client command in it is carried out.
             # --comments: those in routines belong to them.
-            argv = [client, f"--defaults-file={path}", "--batch", "--binary-mode", "--comments"]
-            argv += ["--max-allowed-packet=1G"]
+            argv = [client, f"--defaults-file={path}", "--batch", "--binary-mode", "--comments", "--unbuffered"]
+            argv += ["--skip-column-names", "--max-allowed-packet=1G"]
             argv += ["--default-character-set=utf8mb4", "--", self.login.database]
-            with Tool(argv, stdin=subprocess.PIPE, pass_fds=[descriptor]) as tool:
-                tool.stdin.write(b"SET SESSION FOREIGN_KEY_CHECKS=0, UNIQUE_CHECKS=0;\n")
-                load_script(MySQLScanner(), stream, tool.stdin)
+            if script:
+                with Tool(argv, stdin=subprocess.PIPE, pass_fds=[descriptor]) as tool:
+                    tool.stdin.write(b"SET SESSION FOREIGN_KEY_CHECKS=0, UNIQUE_CHECKS=0;\n")
+                    load_script(MySQLScanner(), stream, tool.stdin)
+            else:
+                start = partial(Tool, argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=[descriptor])
+                ParallelLoad(start).run(MySQLScanner(), stream)
 
     def _empty(self) -> None:
         """Drop all that is in the database, so that nothing a migration made outlives the restore."""

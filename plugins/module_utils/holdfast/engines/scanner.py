@@ -73,6 +73,11 @@ class Scanner(ABC):
     def counter(self, line: bytes) -> RowCounter:
         """A counter for the stretch of rows that `line` starts."""
 
+    @property
+    def in_rows(self) -> bool:
+        """Whether what `feed` has just yielded is a piece of a table's rows."""
+        return self._table is not None
+
     def feed(self, data: bytes) -> Iterator[Bytes]:
         """Take the next piece of the dump and yield what to keep of it so far."""
         data = self._pending + data if self._pending else data
@@ -92,10 +97,10 @@ class Scanner(ABC):
             start = end + 1
             table = self._take(line, kept)
             if table is not None:
-                self._begin(table, line)
                 # The newline before the first row belongs to the rows: it lets `end_of_rows` match at once.
                 kept[-1] = kept[-1][:-1]
                 yield b"".join(kept)
+                self._begin(table, line)
                 return b"\n" + data[start:]
         self._pending = data[start:]
         if len(self._pending) > _LINE_LIMIT:
