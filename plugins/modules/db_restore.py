@@ -22,7 +22,8 @@ description:
   - Where that is impossible, RV(in_place) says why, and the backup is loaded into the live database itself, behind the
     safety backup. It takes a user who may create databases (PostgreSQL), or databases named C(holdfast_scratch_%) and
     C(NAME__before_%) (MySQL and MariaDB), and tables without a column that a sequence fills (MariaDB).
-    Foreign keys of other databases are recognised where the user may see them.
+    Foreign keys of other databases are recognised where the user may see them. A dump made by others is always loaded
+    in place there, as it can name databases by itself.
     PostgreSQL does this in one transaction; MySQL and MariaDB have none for it and are emptied first.
   - Nobody should write to the database meanwhile; what is written while a backup is loaded stays in what is kept, or is
     lost where it is loaded in place.

@@ -276,3 +276,14 @@ def test_what_belongs_to_a_postgresql_database_stays_with_its_name(swapping, tmp
     done = put_back(swapping, tmp_path / "b")
     assert done.in_place and "has settings of its own" in done.in_place
     server.sql(f"ALTER ROLE shop IN DATABASE {name} RESET work_mem")
+
+
+@pytest.mark.parametrize("database", ["mysql"], indirect=True)
+def test_a_dump_made_by_others_that_names_the_live_database_is_loaded_in_place(swapping, tmp_path):
+    name = swapping.login["database"]
+    path = tmp_path / "theirs.sql"
+    path.write_text(f"USE `{name}`;\nCREATE TABLE theirs (x INT);\nINSERT INTO `{name}`.theirs VALUES (7);\n")
+    done = put_back(swapping, tmp_path / "b", str(path))
+    assert done.in_place == "A dump made by others can name databases by itself."
+    assert swapping.sql("SHOW TABLES") == [("theirs",)]
+    assert kept(swapping) == []

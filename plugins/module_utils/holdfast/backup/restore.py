@@ -186,6 +186,9 @@ def _restore(engine: Engine, source: Source, verify: str, safety: Plan | None, r
 
 def _swapped(engine: Engine, source: Source, safety: Plan | None, seconds: dict[str, float]) -> Restored:
     """Load and compare beside the live database, then let the two change places. Raises SwapRefused."""
+    if source.backup is None and not engine.load_is_atomic:
+        # The only such server lets a script speak of any database that the login may write to, the live one first.
+        raise SwapRefused("A dump made by others can name databases by itself.")
     kept = engine.kept_name()
     with contextlib.ExitStack() as stack:
         try:
@@ -264,7 +267,7 @@ def undo(engine: Engine, root: Path, app: str) -> Restored:
 
 def prune_kept(engine: Engine, root: Path, app: str, limit: datetime, *, remove: bool) -> list[str]:
     """Remove the databases that were replaced before `limit`; returns their names, also when `remove` is not said."""
-    if not remove:
+    if not remove or not _replaced_before(engine, limit):
         return _replaced_before(engine, limit)
     with only_one(engine, root, app, "the removal of replaced databases", _PATIENCE_S):
         engine.mend()
