@@ -267,8 +267,9 @@ def undo(engine: Engine, root: Path, app: str) -> Restored:
 
 def prune_kept(engine: Engine, root: Path, app: str, limit: datetime, *, remove: bool) -> list[str]:
     """Remove the databases that were replaced before `limit`; returns their names, also when `remove` is not said."""
-    if not remove or not _replaced_before(engine, limit):
-        return _replaced_before(engine, limit)
+    names = _replaced_before(engine, limit)
+    if not remove or not names:
+        return names
     with only_one(engine, root, app, "the removal of replaced databases", _PATIENCE_S):
         engine.mend()
         names = _replaced_before(engine, limit)

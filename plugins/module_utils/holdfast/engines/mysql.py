@@ -16,7 +16,7 @@ from ..errors import DatabaseError, MissingLibrary, ToolFailed
 from ..process import Tool, require_tool, secret_file
 from .base import Content, Dump, Engine, Inspection, Position
 from .mysql_dump import MySQLScanner
-from .mysql_load import ParallelLoad
+from .mysql_load import NO_CHECKS, ParallelLoad
 from .mysql_rights import check_rights, quote, value_of
 from .mysql_swap import Swap
 from .sql_dump import ScannedDump, load_script
@@ -181,7 +181,7 @@ class MySQL(Engine):
             argv += ["--default-character-set=utf8mb4", "--", self.login.database]
             if script:
                 with Tool(argv, stdin=subprocess.PIPE, pass_fds=[descriptor]) as tool:
-                    tool.stdin.write(b"SET SESSION FOREIGN_KEY_CHECKS=0, UNIQUE_CHECKS=0;\n")
+                    tool.stdin.write(NO_CHECKS)
                     load_script(MySQLScanner(), stream, tool.stdin)
             else:
                 start = partial(Tool, argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=[descriptor])

@@ -24,7 +24,7 @@ _PIECE = 1 << 20  # bytes that a client is given at a time
 _CLIENTS = min(4, os.cpu_count() or 1)
 # The session's settings at a dump's head, which hold for its rows. Character sets for definitions come and go later.
 _SETTINGS = re.compile(rb"^/\*!\d+ SET (?!.*character_set_client|@saved_).*\*/;\n", re.MULTILINE)
-_FAST = b"SET SESSION FOREIGN_KEY_CHECKS=0, UNIQUE_CHECKS=0;\n"
+NO_CHECKS = b"SET SESSION FOREIGN_KEY_CHECKS=0, UNIQUE_CHECKS=0;\n"
 
 
 class ParallelLoad:
@@ -45,7 +45,7 @@ class ParallelLoad:
         with contextlib.ExitStack() as stack:
             self._stack = stack
             self._main = stack.enter_context(self._start())
-            self._main.stdin.write(_FAST)
+            self._main.stdin.write(NO_CHECKS)
             for piece in stream:
                 for kept in scanner.feed(piece):
                     self._take(kept, in_rows=scanner.in_rows)
@@ -77,7 +77,7 @@ class ParallelLoad:
             self._spread = True
             while len(self._workers) < _CLIENTS:
                 self._workers.append(self._stack.enter_context(self._start()))
-                self._workers[-1].stdin.write(_FAST + (self._settings or b""))
+                self._workers[-1].stdin.write(NO_CHECKS + (self._settings or b""))
         return True
 
     def _give(self, end: int) -> None:
