@@ -124,4 +124,4 @@ def test_the_playbook_drills_several_applications_and_fails_for_one(b2, tmp_path
     assert "The restore drill of plain passed" in shown
     assert "application-key" not in failed.output
     local = play("restore_drill.yml", deploy_offsite_bucket="")
-    assert local.rc != 0 and "There is no backup 'latest'" in local.last(), local.output
+    assert local.rc != 0 and "There is no backup 'latest'" in " ".join(local.output.split()), local.output

@@ -128,11 +128,11 @@ from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.backup im
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.engines import Login, open_engine
 kind, password, path, *login = sys.argv[1:]
 engine = open_engine(kind, Login(**{**eval(login[0]), "login_password": password}))
-def stuck(path):
+def stuck(self):
     yield b""
     Path(sys.argv[3] + ".stuck").touch()
     signal.pause()
-rehearse.decompressed = stuck
+sets.BackupSet.data = stuck
 rehearse.rehearse(sets.read_set(Path(path)), engine)
 """
 

@@ -45,10 +45,11 @@ def forge(backup: BackupSet, old: bytes, new: bytes) -> None:
     """Change the data of a set, and all of its manifest that speaks of the packed file."""
     raw = gzip.decompress(backup.data_file().read_bytes())
     assert old in raw
-    backup.data_file().write_bytes(gzip.compress(raw.replace(old, new)))
+    raw = raw.replace(old, new)
+    backup.data_file().write_bytes(gzip.compress(raw))
     manifest = json.loads((backup.path / "manifest.json").read_text())
     packed = backup.data_file().read_bytes()
-    manifest["files"][0] |= {"size": len(packed), "sha256": hashlib.sha256(packed).hexdigest()}
+    manifest["files"][0] |= {"size": len(packed), "sha256": hashlib.sha256(packed).hexdigest(), "raw_size": len(raw)}
     (backup.path / "manifest.json").write_text(json.dumps(sealed(manifest)))
 
 
