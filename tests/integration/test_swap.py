@@ -100,9 +100,11 @@ def test_a_restore_killed_at_any_step_leaves_one_of_both_and_the_next_one_ends_w
 
 
 def readers(database: Database, stop: threading.Event) -> list[Any]:
-    """What is read again and again until told to stop; a lost connection is taken up again."""
+    """What is read again and again, and once after the end; a lost connection is taken up again."""
     seen: list[Any] = []
-    while not stop.is_set():
+    ended = False
+    while not ended:
+        ended = stop.is_set()
         try:
             seen.append(database.sql("SELECT COUNT(*) FROM names")[0][0])
         except Exception as error:

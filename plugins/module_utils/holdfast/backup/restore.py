@@ -245,6 +245,7 @@ def _loaded_in_place(
     try:
         with _timed(seconds, "compare"):
             _compare(engine, source)
+        engine.wake()
     except (HoldfastError, OSError) as error:
         raise _undone(engine, source, kept, error, untouched=False) from error
     return Restored(None, kept, seconds, in_place=reason)
@@ -326,6 +327,7 @@ def _undone(
         )
     try:
         engine.load(kept.data())
+        engine.wake()
     except (HoldfastError, OSError) as second:
         return RestoreFailed(
             f"{failed} The safety backup could not be put back either: {second} The database is INCOMPLETE now."

@@ -142,11 +142,14 @@ class Engine(ABC):
 
     @abstractmethod
     def load(self, stream: Iterable[bytes], *, script: bool = False) -> None:
-        """Replace everything in the database by the dump.
+        """Replace everything in the database by the dump; what works by itself sleeps until `wake`.
 
         `script` says that the stream is SQL text made by others. Raises DatabaseError or ToolFailed; whether
         the old content is still there is told by `load_is_atomic`.
         """
+
+    def wake(self) -> None:  # noqa: B027 - most engines have nothing that sleeps
+        """Let what was loaded do its work, where it does any by itself: this is the live database, and whole."""
 
     load_is_atomic: ClassVar[bool]
     scratch_hint: ClassVar[str] = ""  # what a login needs to create scratch databases

@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DatabaseError, MissingLibrary, ToolFailed
 from ..process import Tool, require_tool, secret_file
-from .base import Content, Dump, Engine, Inspection, Position
+from .base import Content, Dump, Engine, Inspection, Login, Position
+from .mysql_definitions import carry_out, definitions, drops
 from .mysql_dump import MySQLScanner
+from .mysql_events import Events
+from .mysql_grants import Routine, grants_on_routines, routines_of
 from .mysql_load import NO_CHECKS, ParallelLoad
 from .mysql_rights import check_rights, quote, value_of
 from .mysql_swap import Swap
@@ -69,6 +72,11 @@ class MySQL(Engine):
         " GRANT ALL ON `holdfast\\_scratch\\_%`.* to the user. A rehearsal can also use another server or user, named"
         " by rehearse_login_host and its like."
     )
+
+    def __init__(self, login: Login) -> None:
+        super().__init__(login)
+        self._asleep = Events()  # since a load, until `wake`
+        self._grants: list[tuple[Routine, bytes]] = []  # what a load took away, until `wake`
 
     def check_tools(self) -> None:
         _library()
@@ -150,7 +158,7 @@ class MySQL(Engine):
         with self._connect() as cursor:
             separate = self._without_transactions(cursor)
             history = ["--dump-history"] if _has_history(cursor) else []
-        return ScannedDump(MySQLScanner(), self._run_dump(history), separate)
+        return ScannedDump(MySQLScanner(self._asleep.wake), self._run_dump(history), separate)
 
     def _run_dump(self, more_options: Sequence[str]) -> Iterator[bytes]:
         program = self._dump_program()
@@ -185,14 +193,24 @@ class MySQL(Engine):
                     load_script(MySQLScanner(), stream, tool.stdin)
             else:
                 start = partial(Tool, argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=[descriptor])
-                ParallelLoad(start).run(MySQLScanner(), stream)
+                ParallelLoad(start).run(MySQLScanner(self._asleep.put_to_sleep), stream)
 
     def _empty(self) -> None:
         """Drop all that is in the database, so that nothing a migration made outlives the restore."""
         with self._connect() as cursor:
+            self._asleep = Events()
+            self._grants = self._grants or grants_on_routines(cursor)
             cursor.execute(f"SET SESSION FOREIGN_KEY_CHECKS=0, lock_wait_timeout={_LOCK_TIMEOUT_S}")
             for statement in _drop_statements(cursor):
                 cursor.execute(statement)
+
+    def wake(self) -> None:
+        with self._connect(statements=True) as cursor:
+            events = definitions(cursor, ["EVENT"], self._asleep)
+            routines = routines_of(cursor)
+            grants = [statement for routine, statement in self._grants if routine in routines]
+            carry_out(cursor, [*drops(cursor, ["EVENT"]), *events, *grants])
+        self._asleep, self._grants = Events(), []
 
     def create(self, settings: Mapping[str, str]) -> None:
         character_set = settings.get("character_set", "utf8mb4")
@@ -213,7 +231,7 @@ class MySQL(Engine):
 
     def swap(self, staged: Engine, kept: str) -> None:
         with self._connect(statements=True) as cursor, Swap(cursor, self.login.database) as swap:
-            swap.run(staged.login.database, kept)
+            swap.run(staged.login.database, kept, staged._asleep if isinstance(staged, MySQL) else None)
 
     def mend(self) -> None:
         left = self.kept()

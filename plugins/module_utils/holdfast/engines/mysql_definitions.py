@@ -11,11 +11,12 @@ defined with, views after placeholders of theirs, and without DEFINER.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SwapRefused
+from .mysql_events import Events
 from .mysql_rights import quote, value_of
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ _EVERYTHING = {
     " ORDER BY event_object_table, action_timing, event_manipulation, action_order",
     "EVENT": "SELECT event_name FROM information_schema.events WHERE event_schema = DATABASE()",
 }
+KINDS = tuple(_EVERYTHING)
 
 
 @dataclass(frozen=True)
@@ -63,18 +65,30 @@ def drops(cursor: pymysql.cursors.Cursor, kinds: Sequence[str]) -> list[bytes]:
     return [f"DROP {kind} IF EXISTS {quote(name)}".encode() for kind in kinds for name in names_of(cursor, kind)]
 
 
-def definitions(cursor: pymysql.cursors.Cursor) -> list[bytes]:
+def definitions(
+    cursor: pymysql.cursors.Cursor, kinds: Collection[str] = KINDS, events: Events | None = None
+) -> list[bytes]:
     """Statements that make everything in the current database but its tables, in an order that works.
 
-    Raises SwapRefused when something may not be read.
+    `events` tells how those that sleep are to be made. Raises SwapRefused when something may not be read.
     """
     cursor.execute("SET SESSION sql_mode = ''")
     collation = str(value_of(cursor, "SELECT @@collation_database"))
-    statements = [_placeholder(cursor, name) for name in names_of(cursor, "VIEW")]
-    for kind in _EVERYTHING:
+    statements = [_placeholder(cursor, name) for name in (names_of(cursor, "VIEW") if "VIEW" in kinds else ())]
+    for kind in kinds:
         for name in names_of(cursor, kind):
-            statements += _statements(_show(cursor, kind, name), kind, collation)
+            made = _statements(_show(cursor, kind, name), kind, collation)
+            statements += [events.wake(one, name) for one in made] if kind == "EVENT" and events else made
     return [*statements, b"SET NAMES utf8mb4"] if statements else []
+
+
+def carry_out(cursor: pymysql.cursors.Cursor, statements: Iterable[bytes]) -> None:
+    """Have statements carried out one after the other, as one packet, up to the first that fails."""
+    packet: Any = b";\n".join(statements)
+    if packet:
+        cursor.execute(packet)
+        while cursor.nextset():
+            pass
 
 
 def _placeholder(cursor: pymysql.cursors.Cursor, view: str) -> bytes:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from .scanner import RowCounter, Scanner, newlines
 
@@ -25,6 +26,7 @@ _LOCKS = re.compile(rb"(?:UN)?LOCK TABLES(?: `(?:[^`]|``)+` WRITE)?;\n")
 # Around what was defined under another default character set. Without the name it means the database that is loaded;
 # with it, a restore under another name would alter the original.
 _ALTERS = re.compile(rb"ALTER DATABASE `(?:[^`]|``)+` (CHARACTER SET \w+ COLLATE \w+ ;;?\n)")
+_CREATES_EVENT = b"/*!50106 CREATE"
 # Stated by the tool and not by the database: session settings, and comments with versions and dates.
 _NOT_SCHEMA = (
     b"--",
@@ -99,15 +101,17 @@ class MySQLScanner(Scanner):
     """Follows a dump of one database, and takes the DEFINER clauses and the sandbox line out of it.
 
     Without a DEFINER the restoring user becomes it; with one, the restore needs SET USER or SUPER and the
-    account must exist (MySQL manual, 27.6 "Stored Object Access Control").
+    account must exist (MySQL manual, 27.6 "Stored Object Access Control"). `event` may change the first line of each
+    event's definition.
     """
 
     end_of_rows = b"\n/*!40000 ALTER TABLE `"
     end_sign = b"`"
     trailer = b"-- Dump completed"
 
-    def __init__(self) -> None:
+    def __init__(self, event: Callable[[bytes], bytes] | None = None) -> None:
         super().__init__()
+        self._event = event
         self._announced: bytes | None = None
         self._creating: bytes | None = None
 
@@ -133,6 +137,8 @@ class MySQLScanner(Scanner):
         line = _SANDBOX.sub(b"", line)
         if b"DEFINER" in line:
             line = _EMPTY_COMMENT.sub(b"", _DEFINER.sub(b"", line))
+        if self._event and line.startswith(_CREATES_EVENT):
+            line = self._event(line)
         return line
 
     def starts_rows(self, line: bytes) -> str | None:

@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import SwapRefused
 from ..faults import reached
-from .mysql_definitions import definitions, drops
+from .mysql_definitions import carry_out, definitions, drops
+from .mysql_events import Events
+from .mysql_grants import grants_on_routines, routines_of
 from .mysql_rights import quote, value_of
 
 if TYPE_CHECKING:
@@ -69,15 +71,21 @@ class Swap:
                 f" GRANT ALL ON {quote(_pattern(self._live))}.* to it."
             ) from error
 
-    def run(self, source: str, kept: str) -> None:
-        """Let the tables of `source`, and how the rest there is made, take the place of what is live."""
+    def run(self, source: str, kept: str, events: Events | None = None) -> None:
+        """Let the tables of `source`, and how the rest there is made, take the place of what is live.
+
+        `events` tells how those that sleep in `source` are to be made.
+        """
         self._use(source)
         self._refuse_names_within()
         markers = [name for name in self._tables(source) if name in MARKERS]
-        new = self._noted(source, "new") if markers else definitions(self._cursor)
-        self._send(drops(self._cursor, ["TRIGGER"]))
+        new = self._noted(source, "new") if markers else definitions(self._cursor, events=events)
+        routines = routines_of(self._cursor)
+        carry_out(self._cursor, drops(self._cursor, ["TRIGGER"]))
         self._use(self._live)
-        old = definitions(self._cursor)
+        grants = grants_on_routines(self._cursor)
+        old = [*definitions(self._cursor), *(statement for _, statement in grants)]
+        new += [statement for routine, statement in grants if routine in routines]
         self._begin(kept, old, new)
         reached("swap: begun")
         renames = [self._moves(self._live, kept), [(kept, BEGUN, kept, MOVED)], self._moves(source, self._live)]
@@ -85,7 +93,7 @@ class Swap:
         packet = [*drops(self._cursor, ["TRIGGER"]), _rename(one for moves in renames for one in moves)]
         packet += [*drops(self._cursor, _OTHERS), *new, *_finish(kept)]
         try:
-            self._send(packet)
+            carry_out(self._cursor, packet)
         except self._cursor.connection.Error as error:
             self._go_back(source, kept)
             raise SwapRefused(f"The server refused the swap: {error.args[1]}.") from error
@@ -106,7 +114,7 @@ class Swap:
         if MOVED in self._tables(kept):
             back = [*self._moves(self._live, source), *self._moves(kept, self._live), (kept, MOVED, kept, BEGUN)]
             back += [(source, EMPTIED, source, KEPT)] if EMPTIED in self._tables(source) else []
-            self._send([*drops(self._cursor, ["TRIGGER"]), _rename(back)])
+            carry_out(self._cursor, [*drops(self._cursor, ["TRIGGER"]), _rename(back)])
         self.mend([kept])
 
     def mend(self, databases: Iterable[str]) -> None:
@@ -122,7 +130,7 @@ class Swap:
 
     def _make_anew(self, statements: Sequence[bytes]) -> None:
         self._use(self._live)
-        self._send([*drops(self._cursor, ["TRIGGER", *_OTHERS]), *statements])
+        carry_out(self._cursor, [*drops(self._cursor, ["TRIGGER", *_OTHERS]), *statements])
 
     def _noted(self, kept: str, side: str) -> list[bytes]:
         """What a marker says of how one side's things are made; the new side's of a kept one are those it kept."""
@@ -158,14 +166,6 @@ class Swap:
     def _column(self, query: str) -> list[str]:
         self._cursor.execute(query)
         return [str(row[0]) for row in self._cursor.fetchall()]
-
-    def _send(self, statements: Iterable[bytes]) -> None:
-        """Have statements carried out one after the other, as one packet, up to the first that fails."""
-        packet: Any = b";\n".join(statements)
-        if packet:
-            self._cursor.execute(packet)
-            while self._cursor.nextset():
-                pass
 
 
 def _finish(kept: str) -> list[bytes]:
