@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 import socket
 import time
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
 from ..compression import CODECS, Codec, CompressedFile
 from ..encryption import SUFFIX, check_recipients
-from ..engines import Dump, Engine, Inspection
+from ..engines import JOBS, Bytes, Engine, Inspection, side_by_side
 from ..errors import HoldfastError, InvalidInput
 from ..faults import reached
 from ..files import PRIVATE_DIR, make_dirs, write_json
@@ -39,6 +40,7 @@ class Plan:
     verify: str = "archive"
     encrypt_to: tuple[str, ...] = ()
     identity: str | None = field(default=None, repr=False)  # the key that reads it back, for `verify`
+    jobs: int = JOBS  # streams that the dump may be made of, where the engine can
     rehearse_on: Engine | None = None  # a login to the server that holds the scratch database, where it is another
 
     def codec(self) -> Codec:
@@ -115,8 +117,13 @@ def _fill(engine: Engine, plan: Plan, inspection: Inspection, partial: Path, nam
     started = time.monotonic()
     created = datetime.now(timezone.utc)
     codec = plan.codec()
-    dump = engine.dump(partial)
-    entry = _write(dump, partial / f"database{engine.suffix}{codec.suffix}", codec, plan)
+    with engine.dump(partial, plan.jobs) as dump:
+        names = ["database", *(f"rows-{number}" for number in range(1, len(dump.parts) + 1))]
+        paths = [partial / f"{name}{engine.suffix}{codec.suffix}" for name in names]
+        streams = [dump, *dump.parts]
+        files = side_by_side(lambda number, stream: _write(stream, paths[number], codec, plan), streams, plan.jobs)
+        content = dump.content
+    files[1:] = [replace(part, at=dump.parts_at) for part in files[1:]]
     reached("backup: data written")
     manifest = Manifest(
         id=name,
@@ -130,10 +137,10 @@ def _fill(engine: Engine, plan: Plan, inspection: Inspection, partial: Path, nam
         size=inspection.size,
         position=inspection.position,
         settings=inspection.settings,
-        content=dump.content,
+        content=content,
         compression=codec.name,
         compression_level=codec.check_level(plan.compression_level),
-        files=(entry,),
+        files=tuple(files),
         duration=round(time.monotonic() - started, 3),
         encrypted_to=plan.encrypt_to,
     )
@@ -142,9 +149,9 @@ def _fill(engine: Engine, plan: Plan, inspection: Inspection, partial: Path, nam
     return manifest
 
 
-def _write(dump: Dump, path: Path, codec: Codec, plan: Plan) -> DataFile:
+def _write(stream: Iterator[Bytes], path: Path, codec: Codec, plan: Plan) -> DataFile:
     path = path.with_name(path.name + SUFFIX) if plan.encrypt_to else path
     with CompressedFile(path, codec, plan.compression_level, plan.encrypt_to) as file:
-        for piece in dump:
+        for piece in stream:
             file.write(piece)
     return DataFile(path.name, file.size, file.sha256, file.raw_size)

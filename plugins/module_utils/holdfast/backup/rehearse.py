@@ -25,7 +25,7 @@ def rehearse(backup: BackupSet, engine: Engine) -> float:
     with scratch(engine, backup.path.parent, backup.manifest.settings) as other:
         started = time.monotonic()
         try:
-            other.load(backup.data())
+            other.load(backup.streams(), fresh=True)
         except (DamagedBackup, WrongKey):
             raise
         except HoldfastError as error:

@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ..compression import decompressed
-from ..engines import Content, Engine
+from ..engines import Content, Engine, Streams
 from ..errors import DamagedBackup, DatabaseError, HoldfastError, InvalidInput, NotFound, RestoreFailed, SwapRefused
 from ..faults import reached
 from ..names import kept_since
@@ -58,9 +58,9 @@ class Source:
         """Keep a set from being pruned while it is read."""
         return self.backup.reading() if self.backup else contextlib.nullcontext()
 
-    def data(self) -> Iterator[bytes]:
+    def streams(self) -> Streams:
         """The dump, unpacked."""
-        return self.backup.data() if self.backup else decompressed(self.path)
+        return self.backup.streams() if self.backup else Streams(decompressed(self.path))
 
     @property
     def expected(self) -> Content | None:
@@ -199,7 +199,7 @@ def _swapped(engine: Engine, source: Source, safety: Plan | None, seconds: dict[
         engine.prepare_swap(staged, kept)
         try:
             with _timed(seconds, "load"):
-                staged.load(source.data(), script=source.backup is None)
+                staged.load(source.streams(), script=source.backup is None, fresh=True)
             reached("restore: loaded")
             with _timed(seconds, "compare"):
                 _compare(staged, source)
@@ -239,7 +239,7 @@ def _loaded_in_place(
             kept = create_set_locked(engine, safety)
     try:
         with _timed(seconds, "load"):
-            engine.load(source.data(), script=source.backup is None)
+            engine.load(source.streams(), script=source.backup is None)
     except (HoldfastError, OSError) as error:
         raise _undone(engine, source, kept, error, untouched=engine.load_is_atomic) from error
     try:
@@ -326,7 +326,7 @@ def _undone(
             " Restore a good backup before the application is used."
         )
     try:
-        engine.load(kept.data())
+        engine.load(kept.streams())
         engine.wake()
     except (HoldfastError, OSError) as second:
         return RestoreFailed(

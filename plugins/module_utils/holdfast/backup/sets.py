@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..compression import CODECS, decompressed, decrypted
-from ..engines import Content, Table
+from ..engines import Content, Streams, Table
 from ..errors import DamagedBackup, InvalidInput, NotFound, WrongKey
 from ..files import write_json
 from ..names import check_name, stamp_of
@@ -29,23 +29,28 @@ PARTIAL = ".partial-"
 LOCK = "lock"  # in a partial set: held by who works on it
 SAFETY_LABEL = "safety"
 LEVELS = ("none", "checksum", "archive", "rehearse")
-_VERSION = 2
+_VERSION = 3
+_COPY_IN_SCHEMA = 2  # until then, a PostgreSQL schema's fingerprint had where its rows stood
 _UNSEALED = 1  # the version without a hash of its own
 
 
 @dataclass(frozen=True)
 class DataFile:
-    """A file of the set: sizes in bytes, as stored and before compression."""
+    """A file of the set: sizes in bytes, as stored and before compression.
+
+    The first holds the dump. Others hold rows, which belong into it `at` bytes from its beginning.
+    """
 
     name: str
     size: int
     sha256: str
     raw_size: int
+    at: int = 0
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """Version 2 of the manifest; written once, with the set, and never changed."""
+    """Version 3 of the manifest; written once, with the set, and never changed."""
 
     id: str
     app: str
@@ -85,13 +90,14 @@ class Manifest:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Manifest:
         """Read a manifest. Raises KeyError, TypeError or ValueError for one that is not ours."""
-        if value["manifest_version"] not in (_VERSION, _UNSEALED):
-            raise ValueError(f"manifest version {value['manifest_version']} is not known to this Holdfast")
-        if value["manifest_version"] != _UNSEALED and sealed(value)["sha256"] != value["sha256"]:
+        version = value["manifest_version"]
+        if version not in (_VERSION, _COPY_IN_SCHEMA, _UNSEALED):
+            raise ValueError(f"manifest version {version} is not known to this Holdfast")
+        if version != _UNSEALED and sealed(value)["sha256"] != value["sha256"]:
             raise ValueError("it is not what was written (SHA-256)")
         content = Content(
             {name: Table(**table) for name, table in value["tables"].items()},
-            value["schema"],
+            None if version <= _COPY_IN_SCHEMA and value["engine"] == "postgresql" else value["schema"],
             value["counters"],
             tuple(value["snapshot"]["separate_tables"]),
         )
@@ -147,21 +153,33 @@ class BackupSet:
         """The file that holds the dump."""
         return self.path / self.manifest.files[0].name
 
+    def data_files(self) -> list[Path]:
+        """All files with parts of the dump, that one first."""
+        return [self.path / entry.name for entry in self.manifest.files]
+
+    def streams(self) -> Streams:
+        """The dump, decrypted and unpacked. Its streams raise WrongKey, or DamagedBackup when not whole or too long."""
+        main, *parts = self.manifest.files
+        return Streams(self._content(main), [self._content(part) for part in parts], parts[0].at if parts else 0)
+
     def data(self) -> Iterator[bytes]:
-        """The dump, decrypted and unpacked. Raises WrongKey, or DamagedBackup for one that is not whole or too long."""
+        """The dump as one stream."""
+        return self.streams().joined()
+
+    def _content(self, file: DataFile) -> Iterator[bytes]:
         codec = CODECS.get(self.manifest.compression)
         if codec is None:
             raise DamagedBackup(f"The backup {self.id} is packed by {self.manifest.compression!r}, which is unknown.")
-        if self.manifest.encrypted_to:
-            stream = decrypted(self.data_file(), codec, self.key())
-        else:
-            stream = decompressed(self.data_file())
-        size, limit = 0, self.manifest.files[0].raw_size
+        path = self.path / file.name
+        stream = decrypted(path, codec, self.key()) if self.manifest.encrypted_to else decompressed(path)
+        size = 0
         for piece in stream:
             size += len(piece)
             # A few bytes may unpack to what no disk can hold.
-            if size > limit:
-                raise DamagedBackup(f"The backup {self.id} unpacks to more than the {limit} bytes of its manifest.")
+            if size > file.raw_size:
+                raise DamagedBackup(
+                    f"The backup {self.id} unpacks to more than the {file.raw_size} bytes of its manifest."
+                )
             yield piece
 
     def key(self) -> str:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 import time
@@ -50,7 +51,9 @@ def verify_written(backup: BackupSet, engine: Engine, level: str) -> dict[str, A
             for _ in backup.data():
                 pass
         else:
-            with tested(backup.data_file()):
+            with contextlib.ExitStack() as stack:
+                for path in backup.data_files():
+                    stack.enter_context(tested(path))
                 check_files(backup)
     return _found(backup, engine, level, started)
 

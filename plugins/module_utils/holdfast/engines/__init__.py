@@ -10,6 +10,7 @@ from .base import Content, Dump, Engine, Inspection, Login, Table
 from .mysql import MySQL
 from .postgresql import PostgreSQL
 from .sqlite import SQLite
+from .streams import JOBS, Bytes, Streams, side_by_side
 
 ENGINES: dict[str, type[Engine]] = {engine.name: engine for engine in (SQLite, MySQL, PostgreSQL)}
 
@@ -25,4 +26,17 @@ def open_engine(name: str, login: Login) -> Engine:
     return kind(login)
 
 
-__all__ = ["ENGINES", "Content", "Dump", "Engine", "Inspection", "Login", "Table", "open_engine"]
+__all__ = [
+    "ENGINES",
+    "JOBS",
+    "Bytes",
+    "Content",
+    "Dump",
+    "Engine",
+    "Inspection",
+    "Login",
+    "Streams",
+    "Table",
+    "open_engine",
+    "side_by_side",
+]

@@ -5,19 +5,21 @@
 
 from __future__ import annotations
 
+import collections
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any, ClassVar, Union
+from typing import Any, ClassVar
 
 from ..errors import SwapRefused
 from ..names import kept_since, kept_suffix, short_id
+from .streams import JOBS, Bytes, Streams, side_by_side
 
 Position = dict[str, Any]
 Settings = dict[str, str]
-Bytes = Union[bytes, memoryview]
 SCRATCH_PREFIX = "holdfast_scratch_"
 
 
@@ -49,13 +51,13 @@ class Table:
 class Content:
     """What one dump holds: its tables, and a fingerprint of everything that is not rows.
 
-    `schema` does not change with rows, counters or tool versions. `counters` says how each sequence or automatic
-    number goes on. `separate` names tables whose rows do not belong to the snapshot of the others (engines without
-    transactions).
+    `schema` does not change with rows, counters or tool versions; None where it is not known. `counters` says how each
+    sequence or automatic number goes on. `separate` names tables whose rows do not belong to the snapshot of the
+    others (engines without transactions).
     """
 
     tables: dict[str, Table]
-    schema: str
+    schema: str | None
     counters: dict[str, str] = field(default_factory=dict)
     separate: tuple[str, ...] = ()
 
@@ -69,7 +71,7 @@ class Content:
                 return f"table {name} has {there.rows} rows instead of {here.rows}"
             if here.checksum != there.checksum:
                 return f"table {name} has the right number of rows ({here.rows}) but not the same content"
-        if self.schema != other.schema:
+        if self.schema is not None and self.schema != other.schema:
             return "the schema (tables, views, routines, triggers) is not the same"
         for name in sorted(self.counters.keys() | other.counters.keys()):
             wanted, found = self.counters.get(name, "nothing"), other.counters.get(name, "nothing")
@@ -92,7 +94,14 @@ class Inspection:
 
 
 class Dump(ABC):
-    """A dump as it streams: iterate over it once for its bytes; afterwards `content` tells what it held."""
+    """A dump as it streams: iterate over it once for its bytes; afterwards `content` tells what it held.
+
+    Its `parts` are streams of their own, to be read as well, side by side with it or not. Their rows belong into this
+    one, `parts_at` bytes from its beginning; to be asked after the last byte of all.
+    """
+
+    parts: Sequence[Dump] = ()
+    parts_at: int = 0
 
     @abstractmethod
     def __iter__(self) -> Iterator[Bytes]:
@@ -133,19 +142,23 @@ class Engine(ABC):
         """The exact number of rows of each table, now."""
 
     @abstractmethod
-    def dump(self, workdir: Path) -> Dump:
-        """A consistent dump of the live database; `workdir` may be used for temporary files."""
+    def dump(self, workdir: Path, jobs: int = JOBS) -> AbstractContextManager[Dump]:
+        """A consistent dump of the live database, to be read in the block; `workdir` may be used for temporary files.
+
+        Where the engine can, it is of up to `jobs` streams.
+        """
 
     @abstractmethod
     def examine(self, stream: Iterable[bytes], workdir: Path) -> Content:
         """Read a dump to its end. Raises DamagedBackup when it is not a whole one of this engine."""
 
     @abstractmethod
-    def load(self, stream: Iterable[bytes], *, script: bool = False) -> None:
+    def load(self, streams: Streams, *, script: bool = False, fresh: bool = False) -> None:
         """Replace everything in the database by the dump; what works by itself sleeps until `wake`.
 
-        `script` says that the stream is SQL text made by others. Raises DatabaseError or ToolFailed; whether
-        the old content is still there is told by `load_is_atomic`.
+        `script` says that it is SQL text made by others, `fresh` that the database was just made by `create` and that
+        nobody misses it. Raises DatabaseError or ToolFailed; whether the old content is still there is told by
+        `load_is_atomic`, unless it was a fresh one.
         """
 
     def wake(self) -> None:  # noqa: B027 - most engines have nothing that sleeps
@@ -164,10 +177,9 @@ class Engine(ABC):
 
     def content(self, workdir: Path) -> Content:
         """What the live database holds now, by dumping it to nowhere."""
-        dump = self.dump(workdir)
-        for _ in dump:
-            pass
-        return dump.content
+        with self.dump(workdir) as dump:
+            side_by_side(lambda _, stream: collections.deque(stream, maxlen=0), [dump, *dump.parts])
+            return dump.content
 
     def scratch_name(self, folder: Path) -> str:
         """A name for a scratch database that no other run uses; a database of files lies in `folder`."""

@@ -23,6 +23,7 @@ from .mysql_load import NO_CHECKS, ParallelLoad
 from .mysql_rights import check_rights, quote, value_of
 from .mysql_swap import Swap
 from .sql_dump import ScannedDump, load_script
+from .streams import JOBS, Streams
 
 if TYPE_CHECKING:
     import pymysql
@@ -154,11 +155,12 @@ class MySQL(Engine):
         )
         return tuple(str(row[0]) for row in cursor.fetchall())
 
-    def dump(self, workdir: Path) -> Dump:
+    @contextlib.contextmanager
+    def dump(self, workdir: Path, jobs: int = JOBS) -> Iterator[Dump]:
         with self._connect() as cursor:
             separate = self._without_transactions(cursor)
             history = ["--dump-history"] if _has_history(cursor) else []
-        return ScannedDump(MySQLScanner(self._asleep.wake), self._run_dump(history), separate)
+        yield ScannedDump(MySQLScanner(self._asleep.wake), self._run_dump(history), separate)
 
     def _run_dump(self, more_options: Sequence[str]) -> Iterator[bytes]:
         program = self._dump_program()
@@ -178,7 +180,7 @@ class MySQL(Engine):
     def examine(self, stream: Iterable[bytes], workdir: Path) -> Content:
         return MySQLScanner().examine(stream)
 
-    def load(self, stream: Iterable[bytes], *, script: bool = False) -> None:
+    def load(self, streams: Streams, *, script: bool = False, fresh: bool = False) -> None:
         client = self._client_program()
         self._empty()
         with self._option_file() as (path, descriptor):
@@ -190,10 +192,10 @@ class MySQL(Engine):
             if script:
                 with Tool(argv, stdin=subprocess.PIPE, pass_fds=[descriptor]) as tool:
                     tool.stdin.write(NO_CHECKS)
-                    load_script(MySQLScanner(), stream, tool.stdin)
+                    load_script(MySQLScanner(), streams.joined(), tool.stdin)
             else:
                 start = partial(Tool, argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=[descriptor])
-                ParallelLoad(start).run(MySQLScanner(self._asleep.put_to_sleep), stream)
+                ParallelLoad(start).run(MySQLScanner(self._asleep.put_to_sleep), streams.joined())
 
     def _empty(self) -> None:
         """Drop all that is in the database, so that nothing a migration made outlives the restore."""

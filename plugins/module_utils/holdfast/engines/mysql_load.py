@@ -11,17 +11,15 @@ goes on before the last of them: its triggers come after its rows.
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 from collections.abc import Callable, Iterable
 
 from ..process import Tool
-from .base import Bytes
 from .mysql_dump import MySQLScanner
+from .streams import JOBS, Bytes
 
 _LARGE = 4 << 20  # bytes of rows: what has fewer is not worth a second client
 _PIECE = 1 << 20  # bytes that a client is given at a time
-_CLIENTS = min(4, os.cpu_count() or 1)
 # The session's settings at a dump's head, which hold for its rows. Character sets for definitions come and go later.
 _SETTINGS = re.compile(rb"^/\*!\d+ SET (?!.*character_set_client|@saved_).*\*/;\n", re.MULTILINE)
 NO_CHECKS = b"SET SESSION FOREIGN_KEY_CHECKS=0, UNIQUE_CHECKS=0;\n"
@@ -42,6 +40,7 @@ class ParallelLoad:
 
     def run(self, scanner: MySQLScanner, stream: Iterable[bytes]) -> None:
         """Load a whole dump. Raises ToolFailed with what the server said to the first statement that failed."""
+        scanner.measuring = False
         with contextlib.ExitStack() as stack:
             self._stack = stack
             self._main = stack.enter_context(self._start())
@@ -69,13 +68,13 @@ class ParallelLoad:
         if not self._spread:
             made = self._section[self._section.rfind(b"\nCREATE TABLE ") :]
             wanted = b"PRIMARY KEY (" in made and b"ENGINE=InnoDB" in made and b"SYSTEM VERSIONING" not in made
-            if not wanted or _CLIENTS < 2:
+            if not wanted or JOBS < 2:
                 self._main.stdin.write(self._rows)
                 self._rows.clear()
                 return False
             self._sync(self._main)
             self._spread = True
-            while len(self._workers) < _CLIENTS:
+            while len(self._workers) < JOBS:
                 self._workers.append(self._stack.enter_context(self._start()))
                 self._workers[-1].stdin.write(NO_CHECKS + (self._settings or b""))
         return True

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +16,11 @@ from ..process import Tool, require_tool, secret_file
 from .base import Content, Dump, Engine, Inspection, Position
 from .postgresql_catalog import DROP_OTHER_EXTENSIONS, EMPTY, NOT_OURS, SETTINGS, literal, quote
 from .postgresql_dump import PostgreSQLScanner, Roles
+from .postgresql_load import FreshLoad
+from .postgresql_parts import dump_of
 from .postgresql_swap import exchange, hand_down, refuse_what_stays_behind
-from .sql_dump import ScannedDump, load_script
+from .sql_dump import load_script
+from .streams import JOBS, Streams
 
 if TYPE_CHECKING:
     import psycopg
@@ -123,33 +126,45 @@ class PostgreSQL(Engine):
                 counts[table] = int(row[0]) if row else 0
         return counts
 
-    def dump(self, workdir: Path) -> Dump:
-        return ScannedDump(PostgreSQLScanner(), self._run_dump())
+    @contextlib.contextmanager
+    def dump(self, workdir: Path, jobs: int = JOBS) -> Iterator[Dump]:
+        with self._connect() as connection:
+            yield dump_of(connection, self._run_dump, jobs)
 
-    def _run_dump(self) -> Iterator[bytes]:
+    def _run_dump(self, more_options: Sequence[str]) -> Iterator[bytes]:
         program = require_tool(_PACKAGE, "pg_dump")
         with self._client() as (arguments, how):
             argv = [program, *arguments, "--format=plain", "--no-tablespaces", "--encoding=UTF8"]
+            argv += more_options
             with Tool(argv, stdout=subprocess.PIPE, **how) as tool:
                 yield from tool.chunks()
 
     def examine(self, stream: Iterable[bytes], workdir: Path) -> Content:
         return PostgreSQLScanner().examine(stream)
 
-    def load(self, stream: Iterable[bytes], *, script: bool = False) -> None:
-        program = require_tool(_PACKAGE, "psql")
+    def load(self, streams: Streams, *, script: bool = False, fresh: bool = False) -> None:
         scanner = PostgreSQLScanner(self._roles())
+        if fresh and not script:
+            FreshLoad(self._start_client, self._connect).run(scanner, streams)
+            return
+        with self._start_client() as client:
+            client.stdin.write(b"BEGIN;\n" + EMPTY.encode())
+            load_script(scanner, streams.joined(), client.stdin)
+            if not script:
+                scanner.finish()
+                names = ", ".join(literal(name) for name in scanner.extensions)
+                client.stdin.write((DROP_OTHER_EXTENSIONS % f"ARRAY[{names}]::name[]").encode())
+            # Sent only now: a stream that breaks off ends without it, and the server rolls all of it back.
+            client.stdin.write(b"\nCOMMIT;\n")
+
+    @contextlib.contextmanager
+    def _start_client(self) -> Iterator[Tool]:
+        """A psql that stops at the first error."""
+        program = require_tool(_PACKAGE, "psql")
         with self._client() as (arguments, how):
             argv = [program, *arguments, "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--file=-"]
             with Tool(argv, stdin=subprocess.PIPE, **how) as tool:
-                tool.stdin.write(b"BEGIN;\n" + EMPTY.encode())
-                load_script(scanner, stream, tool.stdin)
-                if not script:
-                    scanner.finish()
-                    names = ", ".join(literal(name) for name in scanner.extensions)
-                    tool.stdin.write((DROP_OTHER_EXTENSIONS % f"ARRAY[{names}]::name[]").encode())
-                # Sent only now: a stream that breaks off ends without it, and the server rolls all of it back.
-                tool.stdin.write(b"\nCOMMIT;\n")
+                yield tool
 
     def _roles(self) -> Roles:
         with self._connect() as connection:

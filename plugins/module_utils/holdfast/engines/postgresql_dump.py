@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from enum import IntEnum
 
 from .scanner import RowCounter, Scanner, newlines
 
-_NAME = rb'(?:"(?:[^"]|"")+"|[\w$]+)'
+NAME = rb'(?:"(?:[^"]|"")+"|[\w$]+)'
 _ANNOUNCES = re.compile(rb"-- Data for Name: .*; Type: TABLE DATA; ")
-_STARTS = re.compile(rb"COPY ((?:" + _NAME + rb"\.)?" + _NAME + rb") .*FROM stdin;\n", re.DOTALL)
+_STARTS = re.compile(rb"COPY ((?:" + NAME + rb"\.)?" + NAME + rb") .*FROM stdin;\n", re.DOTALL)
 _SETS_SEQUENCE = re.compile(rb"SELECT pg_catalog\.setval\('(.+)', (\d+, (?:true|false))\);\n")
 _START_LIMIT = 1 << 20  # more than 1600 columns with names of 63 bytes take
-_EXTENSION = re.compile(rb"CREATE EXTENSION IF NOT EXISTS (" + _NAME + rb") WITH SCHEMA .+;\n")
-_OWNER = re.compile(rb"ALTER .+ OWNER TO (" + _NAME + rb");\n")
+_EXTENSION = re.compile(rb"CREATE EXTENSION IF NOT EXISTS (" + NAME + rb") WITH SCHEMA .+;\n")
+_OWNER = re.compile(rb"ALTER .+ OWNER TO (" + NAME + rb");\n")
 _GRANT = re.compile(
-    rb"(?:GRANT|REVOKE|ALTER DEFAULT PRIVILEGES FOR ROLE (" + _NAME + rb")) .+ "
-    rb"(?:TO|FROM) (" + _NAME + rb")(?: WITH GRANT OPTION)?;\n"
+    rb"(?:GRANT|REVOKE|ALTER DEFAULT PRIVILEGES FOR ROLE (" + NAME + rb")) .+ "
+    rb"(?:TO|FROM) (" + NAME + rb")(?: WITH GRANT OPTION)?;\n"
 )
 # Only the owner of these may change them, and a restore leaves them where they are.
 _KEPT_OBJECTS = re.compile(rb"(?:(?:GRANT|REVOKE) .+ ON SCHEMA public|COMMENT ON (?:EXTENSION|SCHEMA public)) ")
@@ -29,7 +30,15 @@ _KEPT_OBJECTS = re.compile(rb"(?:(?:GRANT|REVOKE) .+ ON SCHEMA public|COMMENT ON
 _NO_SEARCH_PATH = b"SELECT pg_catalog.set_config('search_path', '', false);\n"
 # pg_dump 17 and later write it for every server, and older ones do not know it.
 _UNKNOWN_SETTING = b"SET transaction_timeout = 0;\n"
-_NOT_SCHEMA = (b"--", b"SET ", b"SELECT pg_catalog.set", b"\\restrict ", b"\\unrestrict ", b"\n")
+_ENTRY = re.compile(rb"-- (?:Data for )?Name: .*; Type: ([A-Z ]+); Schema: .*\n")
+# What pg_dump writes after the tables' rows, for tables that are filled (pg_dump's manual, --section).
+_POST_DATA = frozenset(
+    b"CONSTRAINT, CHECK CONSTRAINT, FK CONSTRAINT, INDEX, INDEX ATTACH, STATISTICS, RULE, TRIGGER, EVENT TRIGGER,"
+    b" POLICY, ROW SECURITY, PUBLICATION, PUBLICATION TABLE, PUBLICATION TABLES IN SCHEMA, SUBSCRIPTION,"
+    b" SUBSCRIPTION TABLE, MATERIALIZED VIEW DATA, DEFAULT ACL".split(b", ")
+)
+_DATA = (b"TABLE DATA", b"SEQUENCE SET", b"BLOBS")
+_NOT_SCHEMA = (b"--", b"SET ", b"SELECT pg_catalog.set", b"\\restrict ", b"\\unrestrict ", b"\\.\n", b"\n")
 
 
 @dataclass(frozen=True)
@@ -42,6 +51,16 @@ class Roles:
     known: frozenset[str]
     own: frozenset[str]
     superuser: bool = False
+
+
+class Section(IntEnum):
+    """The sections of pg_dump's --section, and what is around them: the settings under which they are carried out."""
+
+    HEAD = 0
+    PRE_DATA = 1
+    DATA = 2
+    POST_DATA = 3
+    END = 4
 
 
 class _CopyRows(RowCounter):
@@ -73,18 +92,26 @@ class PostgreSQLScanner(Scanner):
         self._announced = False
         self._start = b""
         self._schema_announced = False
-        self._in_head = True
         self.extensions: list[str] = []
+
+    def section_of(self, line: bytes) -> int:
+        if line.startswith(self.trailer):
+            return Section.END
+        entry = _ENTRY.fullmatch(line)
+        if not entry:
+            return self.section
+        if entry[1] in _POST_DATA:
+            return Section.POST_DATA
+        return max(self.section, Section.DATA if entry[1] in _DATA else Section.PRE_DATA)
 
     def line(self, line: bytes) -> bytes:
         if self._roles is None:
             return line
         if line == _NO_SEARCH_PATH and not self._roles.superuser:
             return b""
-        if line == _UNKNOWN_SETTING and self._in_head:
+        if line == _UNKNOWN_SETTING and self.section == Section.HEAD:
             return b""
         if line.startswith(b"-- Name: "):
-            self._in_head = False
             self._schema_announced = b"; Type: SCHEMA; " in line
         elif self._schema_announced and line.startswith(b"CREATE SCHEMA "):
             return line.replace(b"CREATE SCHEMA ", b"CREATE SCHEMA IF NOT EXISTS ", 1)
@@ -121,12 +148,22 @@ class PostgreSQLScanner(Scanner):
         return (sets[1].decode(errors="surrogateescape"), sets[2].decode()) if sets else None
 
     def in_schema(self, line: bytes) -> bytes | None:
+        if self._announced and (self._start or line.startswith(b"COPY ")):
+            return None  # it may stand in another stream
         if line.startswith(_NOT_SCHEMA) or _KEPT_OBJECTS.match(line):
             return None
         return None if _OWNER.fullmatch(line) or _GRANT.fullmatch(line) else line
 
     def counter(self, line: bytes) -> RowCounter:
         return _CopyRows()
+
+
+class PartScanner(PostgreSQLScanner):
+    """Follows a dump of the rows of some tables, and keeps these alone."""
+
+    def line(self, line: bytes) -> bytes:
+        wanted = self._announced or line == b"\\.\n" or line.startswith(b"-- Data for Name: ")
+        return line if wanted else b""
 
 
 def _plain(name: bytes) -> str:

@@ -15,7 +15,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable, Iterator
 
 from ..errors import DamagedBackup
-from .base import Bytes, Content, Table
+from .base import Content, Table
+from .streams import Bytes
 
 _LINE_LIMIT = 1 << 30  # the largest statement a MySQL server accepts (max_allowed_packet)
 
@@ -42,6 +43,7 @@ class Scanner(ABC):
     end_of_rows: bytes  # begins with the newline before the line that ends a stretch of rows
     end_sign: bytes  # one byte of it that is rare in rows: to look for it alone first is ten times as fast
     trailer: bytes  # begins the last comment of a whole dump
+    measuring = True  # who only wants the bytes turns it off, and has no use for the content
 
     def __init__(self) -> None:
         self._pending = b""
@@ -52,6 +54,9 @@ class Scanner(ABC):
         self._tables: dict[str, Table] = {}
         self._counters: dict[str, str] = {}
         self._complete = False
+        self._kept = 0  # bytes of lines
+        self.section = 0  # of the line at hand
+        self.starts: dict[int, int] = {}  # of each section but the first, in bytes that are kept, if before all rows
 
     @abstractmethod
     def line(self, line: bytes) -> bytes:
@@ -72,6 +77,15 @@ class Scanner(ABC):
     @abstractmethod
     def counter(self, line: bytes) -> RowCounter:
         """A counter for the stretch of rows that `line` starts."""
+
+    def section_of(self, line: bytes) -> int:
+        """The section that `line` belongs to; what `feed` yields at a time is of one section."""
+        return self.section
+
+    @property
+    def tables(self) -> list[str]:
+        """The tables whose rows have passed."""
+        return list(self._tables)
 
     @property
     def in_rows(self) -> bool:
@@ -95,6 +109,12 @@ class Scanner(ABC):
         while (end := data.find(b"\n", start)) >= 0:
             line = data[start : end + 1]
             start = end + 1
+            section = self.section_of(line)
+            if section != self.section:
+                yield b"".join(kept)
+                kept.clear()
+                self.section = section
+                self.starts[section] = self._kept
             table = self._take(line, kept)
             if table is not None:
                 # The newline before the first row belongs to the rows: it lets `end_of_rows` match at once.
@@ -109,12 +129,13 @@ class Scanner(ABC):
         return b""
 
     def _take(self, line: bytes, kept: list[bytes]) -> str | None:
+        if line.startswith(self.trailer):
+            self._complete = True
         line = self.line(line)
         if not line:
             return None
         kept.append(line)
-        if line.startswith(self.trailer):
-            self._complete = True
+        self._kept += len(line)
         counted = self.in_schema(line)
         if counted:
             self._schema.update(counted)
@@ -135,8 +156,9 @@ class Scanner(ABC):
         if end:
             assert self._counter is not None
             rows = memoryview(data)[:end]
-            self._hash.update(rows)
-            self._counter.feed(data, end)
+            if self.measuring:
+                self._hash.update(rows)
+                self._counter.feed(data, end)
             yield rows
         if found < 0:
             self._pending = data[end:]

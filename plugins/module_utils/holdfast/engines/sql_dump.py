@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import IO
 
-from .base import Bytes, Content, Dump
+from .base import Content, Dump
 from .scanner import Scanner
+from .streams import Bytes
 
 
 class ScannedDump(Dump):
@@ -36,6 +37,7 @@ class ScannedDump(Dump):
 
 def load_script(scanner: Scanner, stream: Iterable[bytes], client: IO[bytes]) -> None:
     """Give a dump to a client program, cleaned by the scanner of what would stop a restore."""
+    scanner.measuring = False
     for piece in stream:
         for kept in scanner.feed(piece):
             client.write(kept)

@@ -20,7 +20,8 @@ from ..faults import reached
 from ..files import fsync_dir
 from ..names import short_id
 from ..process import CHUNK
-from .base import Bytes, Content, Dump, Engine, Inspection, Position, Table
+from .base import Content, Dump, Engine, Inspection, Position, Table
+from .streams import JOBS, Bytes, Streams
 
 _MAGIC = b"SQLite format 3\0"
 _BUSY_TIMEOUT_S = 30.0
@@ -86,19 +87,20 @@ class SQLite(Engine):
                 for name in _table_names(connection)
             }
 
-    def dump(self, workdir: Path) -> Dump:
-        return _FileDump(self._path, workdir)
+    @contextlib.contextmanager
+    def dump(self, workdir: Path, jobs: int = JOBS) -> Iterator[Dump]:
+        yield _FileDump(self._path, workdir)
 
     def examine(self, stream: Iterable[bytes], workdir: Path) -> Content:
         with _spooled(stream, workdir) as copy:
             return _checked_content(copy)
 
-    def load(self, stream: Iterable[bytes], *, script: bool = False) -> None:
+    def load(self, streams: Streams, *, script: bool = False, fresh: bool = False) -> None:
         if script:
-            with _built(stream, self._path.parent) as staged:
+            with _built(streams.joined(), self._path.parent) as staged:
                 self._replace(staged)
         else:
-            with _spooled(stream, self._path.parent) as staged:
+            with _spooled(streams.joined(), self._path.parent) as staged:
                 _checked_content(staged)
                 self._replace(staged)
 

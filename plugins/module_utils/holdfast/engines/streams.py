@@ -1,0 +1,84 @@
+# Copyright (c) 2026, The Holdfast authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Dumps that are several streams, and work on several streams side by side."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import TypeVar, Union
+
+Bytes = Union[bytes, memoryview]
+Result = TypeVar("Result")
+# Connections that may be at work on one dump or load, unless somebody says otherwise.
+JOBS = min(4, os.cpu_count() or 1)
+
+
+@dataclass(frozen=True)
+class Streams:
+    """A dump as it is kept: one stream, and others of rows that belong into it, `at` bytes from its beginning."""
+
+    main: Iterable[bytes]
+    parts: Sequence[Iterable[bytes]] = ()
+    at: int = 0
+
+    def joined(self) -> Iterator[bytes]:
+        """All of it as one stream."""
+        ahead, before = self.at, bool(self.parts)
+        for piece in self.main:
+            rest = piece
+            if before and len(piece) >= ahead:
+                yield piece[:ahead]
+                for part in self.parts:
+                    yield from part
+                rest, before = piece[ahead:], False
+            ahead -= len(piece)
+            yield rest
+
+
+class _BrokenOff(Exception):
+    """Another stream failed."""
+
+
+def side_by_side(
+    take: Callable[[int, Iterator[Bytes]], Result], streams: Sequence[Iterable[Bytes]], jobs: int = JOBS
+) -> list[Result]:
+    """What `take` makes of each stream and its number, of up to `jobs` at the same time.
+
+    When one fails the others are broken off, and its error is raised.
+    """
+    failed = threading.Event()
+
+    def one(number: int) -> Result:
+        try:
+            return take(number, _until(failed, streams[number]))
+        except BaseException:
+            failed.set()
+            raise
+
+    if len(streams) == 1:
+        return [one(0)]
+    with ThreadPoolExecutor(jobs) as pool:
+        futures = [pool.submit(one, number) for number in range(len(streams))]
+        try:
+            wait(futures, return_when=FIRST_EXCEPTION)
+        except BaseException:
+            failed.set()
+            raise
+    errors = [error for error in (future.exception() for future in futures) if error]
+    for error in sorted(errors, key=lambda error: isinstance(error, _BrokenOff)):
+        raise error
+    return [future.result() for future in futures]
+
+
+def _until(failed: threading.Event, stream: Iterable[Bytes]) -> Iterator[Bytes]:
+    if failed.is_set():
+        raise _BrokenOff
+    for piece in stream:
+        if failed.is_set():
+            raise _BrokenOff
+        yield piece
