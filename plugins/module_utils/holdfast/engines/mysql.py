@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,8 @@ from .mysql_dump import MySQLScanner
 from .mysql_events import Events
 from .mysql_grants import Routine, grants_on_routines, routines_of
 from .mysql_load import NO_CHECKS, ParallelLoad
-from .mysql_rights import check_rights, quote, value_of
+from .mysql_parts import parted_dump
+from .mysql_rights import check_rights, log_position, quote, value_of
 from .mysql_swap import Swap
 from .sql_dump import ScannedDump, load_script
 from .streams import JOBS, Streams
@@ -160,13 +161,18 @@ class MySQL(Engine):
         with self._connect() as cursor:
             separate = self._without_transactions(cursor)
             history = ["--dump-history"] if _has_history(cursor) else []
-        yield ScannedDump(MySQLScanner(self._asleep.wake), self._run_dump(history), separate)
+        with self._connect() as cursor, contextlib.ExitStack() as stack:
+            scanner = MySQLScanner(self._asleep.wake)
+            parted = None
+            if jobs > 1 and not history:
+                parted = parted_dump(cursor, self.login.database, self._run_dump, jobs, scanner, separate, stack)
+            yield parted or ScannedDump(scanner, self._run_dump(history), separate)
 
-    def _run_dump(self, more_options: Sequence[str]) -> Iterator[bytes]:
+    def _run_dump(self, more_options: Sequence[str], tables: Sequence[str] = ()) -> Generator[bytes, None, None]:
         program = self._dump_program()
         with self._option_file() as (path, descriptor):
             argv = [program, f"--defaults-file={path}", *_DUMP_OPTIONS, *_dialect_options(program), *more_options]
-            argv += ["--", self.login.database]
+            argv += ["--", self.login.database, *tables]
             try:
                 with Tool(argv, stdout=subprocess.PIPE, pass_fds=[descriptor], large_writes=True) as tool:
                     yield from tool.chunks()
@@ -294,11 +300,8 @@ def _position(cursor: pymysql.cursors.Cursor, without_transactions: bool) -> Pos
             return {"gtid": variables["gtid_binlog_pos"]}
         if variables.get("gtid_mode") == "ON":
             return {"gtid": variables["gtid_executed"].replace("\n", "")}
-    if without_transactions:
-        return None
-    cursor.execute("SHOW GLOBAL STATUS WHERE Variable_name IN ('Innodb_lsn_current', 'Innodb_redo_log_current_lsn')")
-    row = cursor.fetchone()
-    return {"innodb_lsn": int(row[1])} if row else None
+    lsn = None if without_transactions else log_position(cursor)
+    return None if lsn is None else {"innodb_lsn": lsn}
 
 
 def _dialect_options(program: str) -> Sequence[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from enum import IntEnum
 
 from .scanner import RowCounter, Scanner, newlines
 
@@ -26,6 +27,9 @@ _LOCKS = re.compile(rb"(?:UN)?LOCK TABLES(?: `(?:[^`]|``)+` WRITE)?;\n")
 # Around what was defined under another default character set. Without the name it means the database that is loaded;
 # with it, a restore under another name would alter the original.
 _ALTERS = re.compile(rb"ALTER DATABASE `(?:[^`]|``)+` (CHARACTER SET \w+ COLLATE \w+ ;;?\n)")
+_ENTRY = re.compile(rb"-- (?:Sequence structure|Table structure|Temporary|Dumping|Final view structure) .*\n")
+_AFTER_TABLES = (b"-- Dumping events for database ", b"-- Dumping routines for database ", b"-- Final view structure ")
+_CLOSES = b"/*!40103 SET TIME_ZONE=@OLD_TIME_ZONE */;\n"
 _CREATES_EVENT = b"/*!50106 CREATE"
 # Stated by the tool and not by the database: session settings, and comments with versions and dates.
 _NOT_SCHEMA = (
@@ -37,6 +41,15 @@ _NOT_SCHEMA = (
     b"DO SETVAL(",
     b"\n",
 )
+
+
+class Section(IntEnum):
+    """The head and the end are the session's settings; in between are tables, and then what is made of them."""
+
+    HEAD = 0
+    TABLES = 1
+    AFTER_TABLES = 2
+    END = 3
 
 
 class _LineRows(RowCounter):
@@ -115,6 +128,16 @@ class MySQLScanner(Scanner):
         self._announced: bytes | None = None
         self._creating: bytes | None = None
 
+    def section_of(self, line: bytes) -> int:
+        if line == _CLOSES or line.startswith(self.trailer):
+            return Section.END
+        if line.startswith(_AFTER_TABLES):
+            return max(self.section, Section.AFTER_TABLES)
+        return max(self.section, Section.TABLES) if _ENTRY.fullmatch(line) else self.section
+
+    def begins_entry(self, line: bytes) -> bool:
+        return bool(_ENTRY.fullmatch(line))
+
     def numbering(self, line: bytes) -> tuple[str, str] | None:
         creates = _CREATES.fullmatch(line)
         if creates:
@@ -157,6 +180,16 @@ class MySQLScanner(Scanner):
 
     def counter(self, line: bytes) -> RowCounter:
         return _AnyRows()
+
+
+class MySQLPartScanner(MySQLScanner):
+    """Follows a dump of some tables that shall stand in another, and leaves out what that one has already."""
+
+    def line(self, line: bytes) -> bytes:
+        return super().line(line) if self.section == Section.TABLES else b""
+
+    def rest(self) -> bytes:
+        return b""
 
 
 class _AnyRows(RowCounter):

@@ -33,6 +33,7 @@ class ParallelLoad:
         self._settings: bytes | None = None
         self._section = b""  # what came since the last rows
         self._rows = bytearray()
+        self._searched = 0  # bytes of them that have no end of a statement
         self._spread = False
         self._workers: list[Tool] = []
         self._turn = 0
@@ -56,7 +57,7 @@ class ParallelLoad:
                 self._settings = b"".join(_SETTINGS.findall(self._section))
             self._rows += data
             if len(self._rows) >= (_PIECE if self._spread else _LARGE) and self._may_spread():
-                self._give(self._rows.rfind(b";\n") + 2)
+                self._give(self._rows.rfind(b";\n", self._searched) + 2)
             return
         if self._rows:
             self._end_rows()
@@ -81,6 +82,7 @@ class ParallelLoad:
 
     def _give(self, end: int) -> None:
         """Have the next client insert the first bytes of the rows at hand, which are whole statements."""
+        self._searched = 0 if end > 1 else len(self._rows) - 1
         if end > 1:
             self._turn = (self._turn + 1) % len(self._workers)
             worker = self._workers[self._turn].stdin

@@ -51,6 +51,13 @@ def value_of(cursor: pymysql.cursors.Cursor, query: str) -> Any:
     return row[0] if row else None
 
 
+def log_position(cursor: pymysql.cursors.Cursor) -> int | None:
+    """Where InnoDB's log ends, which each commit moves; None where the server does not say."""
+    cursor.execute("SHOW GLOBAL STATUS WHERE Variable_name IN ('Innodb_lsn_current', 'Innodb_redo_log_current_lsn')")
+    row = cursor.fetchone()
+    return int(row[1]) if row else None
+
+
 def check_rights(cursor: pymysql.cursors.Cursor, database: str, user: str | None) -> None:
     """Raise DatabaseError that names the rights without which the current database cannot be filled again."""
     lacking = [

@@ -165,6 +165,9 @@ class PartScanner(PostgreSQLScanner):
         wanted = self._announced or line == b"\\.\n" or line.startswith(b"-- Data for Name: ")
         return line if wanted else b""
 
+    def rest(self) -> bytes:
+        return b""
+
 
 def _plain(name: bytes) -> str:
     """A role's name without its quotes."""

@@ -6,14 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DatabaseError
-from .base import Content, Dump
+from .base import Dump
 from .postgresql_dump import PartScanner, PostgreSQLScanner, Section
-from .sql_dump import ScannedDump
-from .streams import Bytes
+from .sql_dump import PartedDump, ScannedDump
 
 if TYPE_CHECKING:
     import psycopg
@@ -42,9 +39,10 @@ def dump_of(connection: psycopg.Connection[Any], run: RunDump, jobs: int) -> Dum
     assert row is not None
     snapshot = f"--snapshot={row[0]}"
     rows_only = (snapshot, "--data-only", "--strict-names")
-    parts = [_Part(tables, run((*rows_only, *_each("table", tables)))) for tables in groups]
+    parts = [(len(tables), PartScanner(), run((*rows_only, *_each("table", tables)))) for tables in groups]
     elsewhere = [table for tables in groups for table in tables]
-    return _Main(run((snapshot, *_each("exclude-table-data", elsewhere))), parts)
+    main = run((snapshot, *_each("exclude-table-data", elsewhere)))
+    return PartedDump(PostgreSQLScanner(), main, Section.DATA, parts)
 
 
 def _each(option: str, tables: Sequence[str]) -> list[str]:
@@ -65,36 +63,3 @@ def _groups(sizes: Sequence[tuple[str, int]]) -> list[list[str]]:
         groups[least].append(table)
         load[least] += size
     return groups
-
-
-class _Part(ScannedDump):
-    """The rows of some tables."""
-
-    def __init__(self, tables: Sequence[str], source: Iterator[bytes]) -> None:
-        super().__init__(PartScanner(), source)
-        self.tables = len(tables)
-
-
-class _Main(ScannedDump):
-    """The dump of all else, and what it all comes to."""
-
-    def __init__(self, source: Iterator[bytes], parts: Sequence[_Part]) -> None:
-        self._follower = PostgreSQLScanner()
-        super().__init__(self._follower, source)
-        self.parts: Sequence[_Part] = parts
-
-    def __iter__(self) -> Iterator[Bytes]:
-        yield from super().__iter__()
-        starts = self._follower.starts
-        self.parts_at = min(starts[section] for section in starts if section >= Section.DATA)
-
-    @property
-    def content(self) -> Content:
-        content = super().content
-        tables = dict(content.tables)
-        for part in self.parts:
-            found = part.content.tables
-            if len(found) != part.tables or not tables.keys().isdisjoint(found):
-                raise DatabaseError("The tables' rows were not dumped once each; make the backup again, with jobs=1.")
-            tables.update(found)
-        return replace(content, tables=tables)

@@ -21,10 +21,18 @@ from .streams import Bytes
 _LINE_LIMIT = 1 << 30  # the largest statement a MySQL server accepts (max_allowed_packet)
 
 
+_NOTHING = hashlib.sha256().digest()
+
+
 def newlines(data: bytes, end: int) -> int:
     """How many newlines the first `end` bytes of data have; four times as fast as bytes.count()."""
     data = data if end == len(data) else data[:end]
     return len(data) - len(data.replace(b"\n", b""))
+
+
+def fingerprint(entries: Iterable[bytes]) -> str:
+    """What is said of a schema, whatever the order of its entries; those in which nothing counts do not."""
+    return hashlib.sha256(b"".join(sorted(entry for entry in entries if entry != _NOTHING))).hexdigest()
 
 
 class RowCounter(ABC):
@@ -50,13 +58,14 @@ class Scanner(ABC):
         self._table: str | None = None
         self._counter: RowCounter | None = None
         self._hash = hashlib.sha256()
-        self._schema = hashlib.sha256()
+        self._entry = hashlib.sha256()  # what counts of the entry at hand
+        self._entries: list[bytes] = []  # of those before
         self._tables: dict[str, Table] = {}
         self._counters: dict[str, str] = {}
         self._complete = False
-        self._kept = 0  # bytes of lines
+        self._kept = 0  # bytes so far
         self.section = 0  # of the line at hand
-        self.starts: dict[int, int] = {}  # of each section but the first, in bytes that are kept, if before all rows
+        self.starts: dict[int, int] = {}  # of each section but the first, in bytes that are kept
 
     @abstractmethod
     def line(self, line: bytes) -> bytes:
@@ -81,6 +90,14 @@ class Scanner(ABC):
     def section_of(self, line: bytes) -> int:
         """The section that `line` belongs to; what `feed` yields at a time is of one section."""
         return self.section
+
+    def begins_entry(self, line: bytes) -> bool:
+        """Whether `line` begins something that may as well stand elsewhere in the dump."""
+        return False
+
+    def _end_entry(self) -> None:
+        self._entries.append(self._entry.digest())
+        self._entry = hashlib.sha256()
 
     @property
     def tables(self) -> list[str]:
@@ -119,6 +136,7 @@ class Scanner(ABC):
             if table is not None:
                 # The newline before the first row belongs to the rows: it lets `end_of_rows` match at once.
                 kept[-1] = kept[-1][:-1]
+                self._kept -= 1
                 yield b"".join(kept)
                 self._begin(table, line)
                 return b"\n" + data[start:]
@@ -136,9 +154,11 @@ class Scanner(ABC):
             return None
         kept.append(line)
         self._kept += len(line)
+        if self.begins_entry(line):
+            self._end_entry()
         counted = self.in_schema(line)
         if counted:
-            self._schema.update(counted)
+            self._entry.update(counted)
         numbering = self.numbering(line)
         if numbering:
             self._counters[numbering[0]] = numbering[1]
@@ -159,6 +179,7 @@ class Scanner(ABC):
             if self.measuring:
                 self._hash.update(rows)
                 self._counter.feed(data, end)
+            self._kept += end
             yield rows
         if found < 0:
             self._pending = data[end:]
@@ -166,6 +187,7 @@ class Scanner(ABC):
         assert self._table is not None and self._counter is not None
         self._tables[self._table] = Table(self._counter.rows, self._hash.hexdigest())
         self._table = None
+        self._kept += 1
         yield b"\n"
         return data[end + 1 :]
 
@@ -181,7 +203,13 @@ class Scanner(ABC):
         if self._table is not None or not self._complete:
             where = f" in the rows of table {self._table}" if self._table else ""
             raise DamagedBackup(f"The dump breaks off{where}: its closing line is missing.")
-        return Content(dict(self._tables), self._schema.hexdigest(), dict(self._counters))
+        self._end_entry()
+        return Content(dict(self._tables), fingerprint(self._entries), dict(self._counters))
+
+    @property
+    def entries(self) -> list[bytes]:
+        """The hashes of all entries; to be asked after `finish`."""
+        return self._entries
 
     def rest(self) -> bytes:
         """What came after the last newline; to be kept at the end."""

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import IO
 
+from ..errors import DatabaseError
 from .base import Content, Dump
-from .scanner import Scanner
+from .scanner import Scanner, fingerprint
 from .streams import Bytes
 
 
@@ -33,6 +34,46 @@ class ScannedDump(Dump):
     def content(self) -> Content:
         assert self._content is not None, "asked before the dump's end"
         return self._content
+
+
+class PartedDump(ScannedDump):
+    """A dump of one snapshot by several tools at once.
+
+    Each of `parts` is of a few tables: their names as it calls them, its scanner, and its output. What it holds belongs
+    into this one where a section begins that is `section` or a later one.
+    """
+
+    def __init__(
+        self,
+        scanner: Scanner,
+        source: Iterator[bytes],
+        section: int,
+        parts: Sequence[tuple[int, Scanner, Iterator[bytes]]],
+        separate: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(scanner, source, separate)
+        self._scanners = [scanner, *(follower for _, follower, _ in parts)]
+        self._expected = [tables for tables, _, _ in parts]
+        self._section = section
+        self.parts: Sequence[ScannedDump] = [ScannedDump(follower, output) for _, follower, output in parts]
+
+    def __iter__(self) -> Iterator[Bytes]:
+        yield from super().__iter__()
+        starts = self._scanner.starts
+        self.parts_at = min(starts[section] for section in starts if section >= self._section)
+
+    @property
+    def content(self) -> Content:
+        whole = super().content
+        tables, counters = dict(whole.tables), dict(whole.counters)
+        for expected, part in zip(self._expected, self.parts):
+            found = part.content.tables
+            if len(found) != expected or not tables.keys().isdisjoint(found):
+                raise DatabaseError("The tables' rows were not dumped once each. Make the backup again, with jobs=1.")
+            tables.update(found)
+            counters.update(part.content.counters)
+        entries = [entry for scanner in self._scanners for entry in scanner.entries]
+        return replace(whole, tables=tables, counters=counters, schema=fingerprint(entries))
 
 
 def load_script(scanner: Scanner, stream: Iterable[bytes], client: IO[bytes]) -> None:
