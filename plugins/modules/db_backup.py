@@ -51,6 +51,13 @@ options:
   compression_level:
     description: The packer's level, 1 to 19 for V(zstd) (1 when not given), 1 to 9 for V(gzip) (6 when not given).
     type: int
+  jobs:
+    description:
+      - How many programs may dump large tables side by side, 1 to 16; by default one for each core, 4 at most.
+      - They dump one snapshot. PostgreSQL hands its own on. MySQL and MariaDB cannot, and nobody is kept from writing
+        for it, so there it is done only where the server holds still for the moment in which the programs begin, as in
+        a deploy's maintenance; otherwise one program does it all, and so it is for SQLite.
+    type: int
   verify:
     description:
       - How far the set is checked before it counts.
@@ -173,7 +180,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ..module_utils.holdfast.backup.create import Plan, check, create_set
 from ..module_utils.holdfast.backup.sets import LEVELS, BackupSet, find_set
 from ..module_utils.holdfast.compression import CODECS
-from ..module_utils.holdfast.engines import Engine
+from ..module_utils.holdfast.engines import JOBS, Engine
 from ..module_utils.holdfast.errors import HoldfastError, MissingLibrary
 from ..module_utils.holdfast.options import (
     KEY_OPTIONS,
@@ -199,6 +206,7 @@ def run(module: AnsibleModule) -> dict[str, object]:
         rehearse_on=rehearse_engine_from(params),
         encrypt_to=tuple(params["encrypt_to"]),
         identity=params["age_identity"],
+        jobs=JOBS if params["jobs"] is None else params["jobs"],
         **{name: params[name] for name in names},
     )
     check(engine, plan)
@@ -224,6 +232,7 @@ def main() -> None:
             "compression": {"type": "str", "default": "zstd", "choices": list(CODECS)},
             "compression_level": {"type": "int"},
             "verify": {"type": "str", "default": "archive", "choices": list(LEVELS)},
+            "jobs": {"type": "int"},
             "unchanged_since": {"type": "str"},
         },
         supports_check_mode=True,

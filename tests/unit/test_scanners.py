@@ -5,10 +5,16 @@ from __future__ import annotations
 import tracemalloc
 
 import pytest
-from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.engines.mysql_dump import MySQLScanner
+from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.engines.mysql_dump import (
+    MySQLPartScanner,
+    MySQLScanner,
+)
+from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.engines.mysql_dump import Section as MySQLSection
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.engines.postgresql_dump import (
+    PartScanner,
     PostgreSQLScanner,
     Roles,
+    Section,
 )
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.errors import DamagedBackup
 
@@ -256,3 +262,49 @@ def test_memory_does_not_grow_with_the_dump(scanner, dump, row):
     tracemalloc.stop()
     assert sum(table.rows for table in content.tables.values()) > 40_000
     assert peak < 12 * len(piece), "the dump is two hundred pieces long"
+
+
+@pytest.mark.parametrize("size", PIECES)
+@pytest.mark.parametrize(
+    ("kind", "dump", "tables", "gone"),
+    [
+        (MySQLPartScanner, MARIADB, ["empty", "od`d"], [b"sandbox", b"PROCEDURE `nobody`", b"-- Dump completed"]),
+        (PartScanner, POSTGRESQL, ["public.e", 'public."Odd ""t"""'], [b"SET ", b"CREATE", b"setval", b"restrict"]),
+    ],
+)
+def test_a_part_leaves_out_what_its_main_dump_has(kind, dump, tables, gone, size):
+    scanner = kind()
+    kept = fed(scanner, dump, size)
+    assert list(scanner.finish().tables) == tables
+    assert not [words for words in [*gone, b"dump complete"] if words in kept]
+    rows = dump[dump.index(b"1\tx") : dump.index(b"2\t\\N")] if kind is PartScanner else b"(3,0x00FF27);\n"
+    assert rows in kept
+
+
+@pytest.mark.parametrize("size", PIECES)
+def test_where_sections_begin_does_not_depend_on_the_pieces(size):
+    for scanner, dump, section, mark in [
+        (MySQLScanner(), MARIADB, MySQLSection.TABLES, b"-- Dumping data for table `empty`"),
+        (PostgreSQLScanner(), POSTGRESQL, Section.DATA, b"-- Data for Name: e;"),
+    ]:
+        kept = fed(scanner, dump, size)
+        assert kept[scanner.starts[section] :].startswith(mark)
+
+
+def test_a_schema_is_the_same_in_another_order_and_not_with_other_columns():
+    def schema(dump: bytes) -> str:
+        scanner = MySQLScanner()
+        fed(scanner, dump, 10_000)
+        return scanner.finish().schema
+
+    head, one, other = (
+        b"-- MariaDB dump\n",
+        *(
+            b"-- Table structure for table `%s`\nCREATE TABLE `%s` (\n  `x` int,\n  `y` int\n);\n" % (name, name)
+            for name in (b"a", b"b")
+        ),
+    )
+    end = b"-- Dump completed\n"
+    assert schema(head + one + other + end) == schema(head + other + one + end)
+    assert schema(head + one + other + end) != schema(head + one + end)
+    assert schema(head + one + end) != schema(head + one.replace(b"`x` int,\n  `y` int", b"`y` int,\n  `x` int") + end)

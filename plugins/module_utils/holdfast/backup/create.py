@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ..compression import CODECS, Codec, CompressedFile
 from ..encryption import SUFFIX, check_recipients
-from ..engines import JOBS, Bytes, Engine, Inspection, side_by_side
+from ..engines import JOBS, MOST_JOBS, Bytes, Engine, Inspection, side_by_side
 from ..errors import HoldfastError, InvalidInput
 from ..faults import reached
 from ..files import PRIVATE_DIR, make_dirs, write_json
@@ -56,6 +56,8 @@ def check(engine: Engine, plan: Plan) -> Inspection:
     check_name("app", plan.app)
     check_name("label", plan.label)
     plan.codec()
+    if plan.jobs not in range(1, MOST_JOBS + 1):
+        raise InvalidInput(f"jobs is {plan.jobs}, and has to be 1 to {MOST_JOBS}.")
     _check_encryption(plan)
     engine.check_tools()
     _check_writable(plan.root)

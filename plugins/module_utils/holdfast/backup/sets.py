@@ -181,6 +181,10 @@ class BackupSet:
                     f"The backup {self.id} unpacks to more than the {file.raw_size} bytes of its manifest."
                 )
             yield piece
+        if size < file.raw_size:
+            raise DamagedBackup(
+                f"The backup {self.id} is damaged: {file.name} unpacks to {size} bytes instead of {file.raw_size}."
+            )
 
     def key(self) -> str:
         """The key that opens it. Raises WrongKey when it was not given."""

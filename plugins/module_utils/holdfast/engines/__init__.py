@@ -10,7 +10,7 @@ from .base import Content, Dump, Engine, Inspection, Login, Table
 from .mysql import MySQL
 from .postgresql import PostgreSQL
 from .sqlite import SQLite
-from .streams import JOBS, Bytes, Streams, side_by_side
+from .streams import JOBS, MOST_JOBS, Bytes, Streams, side_by_side
 
 ENGINES: dict[str, type[Engine]] = {engine.name: engine for engine in (SQLite, MySQL, PostgreSQL)}
 
@@ -29,6 +29,7 @@ def open_engine(name: str, login: Login) -> Engine:
 __all__ = [
     "ENGINES",
     "JOBS",
+    "MOST_JOBS",
     "Bytes",
     "Content",
     "Dump",

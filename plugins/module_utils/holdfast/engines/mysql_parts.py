@@ -11,7 +11,6 @@ one program does it all.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
@@ -64,10 +63,16 @@ def parted_dump(
             if before is None or before != log_position(cursor):
                 continue
             stack.enter_context(attempt.pop_all())
-        main, *others = (itertools.chain([first], program) for first, program in zip(firsts, programs))
+        main, *others = (_resumed(first, program) for first, program in zip(firsts, programs))
         parts = [(len(tables), MySQLPartScanner(), output) for tables, output in zip(groups, others)]
         return PartedDump(scanner, main, Section.AFTER_TABLES, parts, separate)
     return None
+
+
+def _resumed(first: bytes, rest: Generator[bytes, None, None]) -> Generator[bytes, None, None]:
+    with closing(rest):
+        yield first
+        yield from rest
 
 
 def _groups(cursor: pymysql.cursors.Cursor, jobs: int) -> list[list[str]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -131,7 +131,7 @@ class PostgreSQL(Engine):
         with self._connect() as connection:
             yield dump_of(connection, self._run_dump, jobs)
 
-    def _run_dump(self, more_options: Sequence[str]) -> Iterator[bytes]:
+    def _run_dump(self, more_options: Sequence[str]) -> Generator[bytes, None, None]:
         program = require_tool(_PACKAGE, "pg_dump")
         with self._client() as (arguments, how):
             argv = [program, *arguments, "--format=plain", "--no-tablespaces", "--encoding=UTF8"]

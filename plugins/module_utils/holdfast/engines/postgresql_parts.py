@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .base import Dump
@@ -25,7 +25,7 @@ SELECT '"' || replace(nspname, '"', '""') || '"."' || replace(relname, '"', '""'
   WHERE relkind = 'r' AND nspname NOT LIKE 'pg\_%' AND nspname <> 'information_schema'
   AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e')
 """
-RunDump = Callable[[Sequence[str]], Iterator[bytes]]
+RunDump = Callable[[Sequence[str]], Generator[bytes, None, None]]
 
 
 def dump_of(connection: psycopg.Connection[Any], run: RunDump, jobs: int) -> Dump:

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import contextlib
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import IO
 
@@ -18,15 +19,16 @@ from .streams import Bytes
 class ScannedDump(Dump):
     """A tool's output, followed by a scanner as it passes."""
 
-    def __init__(self, scanner: Scanner, source: Iterator[bytes], separate: tuple[str, ...] = ()) -> None:
+    def __init__(self, scanner: Scanner, source: Generator[bytes, None, None], separate: tuple[str, ...] = ()) -> None:
         self._scanner = scanner
         self._source = source
         self._separate = separate
         self._content: Content | None = None
 
     def __iter__(self) -> Iterator[Bytes]:
-        for piece in self._source:
-            yield from self._scanner.feed(piece)
+        with contextlib.closing(self._source) as source:
+            for piece in source:
+                yield from self._scanner.feed(piece)
         self._content = replace(self._scanner.finish(), separate=self._separate)
         yield self._scanner.rest()
 
@@ -46,9 +48,9 @@ class PartedDump(ScannedDump):
     def __init__(
         self,
         scanner: Scanner,
-        source: Iterator[bytes],
+        source: Generator[bytes, None, None],
         section: int,
-        parts: Sequence[tuple[int, Scanner, Iterator[bytes]]],
+        parts: Sequence[tuple[int, Scanner, Generator[bytes, None, None]]],
         separate: tuple[str, ...] = (),
     ) -> None:
         super().__init__(scanner, source, separate)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TypeVar, Union
 
@@ -16,6 +17,7 @@ Bytes = Union[bytes, memoryview]
 Result = TypeVar("Result")
 # Connections that may be at work on one dump or load, unless somebody says otherwise.
 JOBS = min(4, os.cpu_count() or 1)
+MOST_JOBS = 16
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,8 @@ def side_by_side(
 
     def one(number: int) -> Result:
         try:
-            return take(number, _until(failed, streams[number]))
+            with closing(_until(failed, streams[number])) as stream:
+                return take(number, stream)
         except BaseException:
             failed.set()
             raise
@@ -75,10 +78,16 @@ def side_by_side(
     return [future.result() for future in futures]
 
 
-def _until(failed: threading.Event, stream: Iterable[Bytes]) -> Iterator[Bytes]:
+def _until(failed: threading.Event, stream: Iterable[Bytes]) -> Generator[Bytes, None, None]:
+    """The stream until a failure; what runs for it is stopped then, not when it happens to be forgotten."""
     if failed.is_set():
         raise _BrokenOff
-    for piece in stream:
-        if failed.is_set():
-            raise _BrokenOff
-        yield piece
+    pieces = iter(stream)
+    try:
+        for piece in pieces:
+            if failed.is_set():
+                raise _BrokenOff
+            yield piece
+    finally:
+        if isinstance(pieces, Generator):
+            pieces.close()
