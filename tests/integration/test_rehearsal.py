@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.backup.sets import read_set
+from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.backup.verify import verify_set
+from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.faults import POINTS
 
 from support.databases import PASSWORD, Database
+from support.killed import killed_at
 from support.playbook import run_module
-from support.processes import wait_until
-from support.sets import forge, scratch_databases
+from support.sets import engine_of, forge, make_set, scratch_databases
 
 ADMIN = "Rehears3-admin-pass"
 
@@ -121,30 +119,12 @@ def test_a_rehearsal_by_another_login(database, tmp_path, request):
     assert scratch_databases(database, tmp_path / "b", request) == []
 
 
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.backup import rehearse, sets
-from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.engines import Login, open_engine
-kind, password, path, *login = sys.argv[1:]
-engine = open_engine(kind, Login(**{**eval(login[0]), "login_password": password}))
-def stuck(self):
-    yield b""
-    Path(sys.argv[3] + ".stuck").touch()
-    signal.pause()
-sets.BackupSet.data = stuck
-rehearse.rehearse(sets.read_set(Path(path)), engine)
-"""
-
-
-def test_what_a_killed_rehearsal_left_is_removed_by_the_next(able, tmp_path, request):
-    made = run("db_backup", able, tmp_path / "b")["backup_set"]
-    login = {name: value for name, value in able.login.items() if name != "login_password"}
-    argv = [sys.executable, "-c", KILLED, able.engine, PASSWORD, made["path"], repr(login)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    with subprocess.Popen(argv, env=environment, stderr=subprocess.PIPE) as process:
-        wait_until(lambda: Path(made["path"] + ".stuck").exists() or process.poll() is not None, "it loads")
-        process.send_signal(signal.SIGKILL)
+@pytest.mark.parametrize("point", [point for point in POINTS if point.startswith("rehearsal:")])
+def test_what_a_killed_rehearsal_left_is_removed_by_the_next(able, tmp_path, request, point):
+    made = make_set(able, tmp_path / "b")
+    before = able.content()
+    assert killed_at(point, lambda: verify_set(made, engine_of(able), "rehearse"))
     assert scratch_databases(able, tmp_path / "b", request) != []
-    run("db_restore", able, tmp_path / "b", backup=made["id"], verify="rehearse", verify_only=True)
+    run("db_restore", able, tmp_path / "b", backup=made.id, verify="rehearse", verify_only=True)
     assert scratch_databases(able, tmp_path / "b", request) == []
+    assert able.content() == before

@@ -308,3 +308,50 @@ def test_a_schema_is_the_same_in_another_order_and_not_with_other_columns():
     assert schema(head + one + other + end) == schema(head + other + one + end)
     assert schema(head + one + other + end) != schema(head + one + end)
     assert schema(head + one + end) != schema(head + one.replace(b"`x` int,\n  `y` int", b"`y` int,\n  `x` int") + end)
+
+
+LITERALS = rb"""--
+-- PostgreSQL database dump
+--
+
+CREATE TABLE public.t (
+    x text DEFAULT 'a''b
+-- Data for Name: e; Type: TABLE DATA; Schema: public; Owner: -
+' NOT NULL, y$a$b integer DEFAULT 1
+);
+COMMENT ON TABLE public."o'dd
+-- Name: i; Type: INDEX; Schema: public; Owner: -
+" IS '
+-- PostgreSQL database dump complete
+"';
+CREATE FUNCTION public.f() RETURNS text LANGUAGE sql AS $_$ SELECT '
+-- Name: i; Type: INDEX; Schema: public; Owner: -
+$$ '; $_$; -- it's over
+-- Data for Name: t; Type: TABLE DATA; Schema: public; Owner: -
+COPY public.t (x) FROM stdin;
+'
+\.
+-- Name: t_x; Type: INDEX; Schema: public; Owner: -
+CREATE INDEX t_x ON public.t USING btree (x);
+-- PostgreSQL database dump complete
+"""
+
+
+@pytest.mark.parametrize("size", PIECES)
+def test_what_is_quoted_begins_no_section(size):
+    scanner = PostgreSQLScanner()
+    assert fed(scanner, LITERALS, size) == LITERALS
+    assert LITERALS[scanner.starts[Section.DATA] :].startswith(b"-- Data for Name: t; Type: TABLE DATA;")
+    assert LITERALS[scanner.starts[Section.POST_DATA] :].startswith(b"-- Name: t_x; Type: INDEX;")
+    assert LITERALS[scanner.starts[Section.END] :] == b"-- PostgreSQL database dump complete\n"
+
+
+@pytest.mark.parametrize("size", PIECES)
+def test_what_a_trigger_says_begins_no_section(size):
+    body = b"DELIMITER ;;\n/*!50003 CREATE*/ /*!50003 trigger t\n%s*/;;\nDELIMITER ;\n"
+    body %= b"-- Dumping events for database 'x'\n/*!40103 SET TIME_ZONE=@OLD_TIME_ZONE */;\n-- Dump completed\n"
+    end = MARIADB.index(b"DELIMITER ;;")
+    scanner, part = MySQLScanner(), MySQLPartScanner()
+    fed(scanner, MARIADB[:end] + body + MARIADB[end:], size)
+    assert set(scanner.starts) == {MySQLSection.TABLES, MySQLSection.END}
+    assert body in fed(part, MARIADB[:end] + body + MARIADB[end:], size)

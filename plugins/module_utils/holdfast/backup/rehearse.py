@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ..engines import Engine
 from ..errors import DamagedBackup, HoldfastError, WrongKey
+from ..faults import reached
 from .scratch import scratch
 from .sets import BackupSet
 
@@ -23,6 +24,7 @@ def rehearse(backup: BackupSet, engine: Engine) -> float:
     """
     engine.check_tools()
     with scratch(engine, backup.path.parent, backup.manifest.settings) as other:
+        reached("rehearsal: scratch database made")
         started = time.monotonic()
         try:
             other.load(backup.streams(), fresh=True)
@@ -31,8 +33,10 @@ def rehearse(backup: BackupSet, engine: Engine) -> float:
         except HoldfastError as error:
             raise HoldfastError(f"The backup {backup.id} cannot be restored: {error}") from error
         seconds = time.monotonic() - started
+        reached("rehearsal: loaded")
         with tempfile.TemporaryDirectory(prefix="holdfast-") as workdir:
             difference = backup.manifest.content.difference(other.content(Path(workdir)))
+        reached("rehearsal: compared")
         if difference:
             raise DamagedBackup(f"The backup {backup.id} restores to something else: {difference}.")
     return seconds

@@ -127,8 +127,13 @@ class MySQLScanner(Scanner):
         self._event = event
         self._announced: bytes | None = None
         self._creating: bytes | None = None
+        self._in_body = False  # of a trigger, an event or a routine
 
     def section_of(self, line: bytes) -> int:
+        if line.startswith(b"DELIMITER "):
+            self._in_body = line != b"DELIMITER ;\n"
+        if self._in_body:
+            return self.section
         if line == _CLOSES or line.startswith(self.trailer):
             return Section.END
         if line.startswith(_AFTER_TABLES):
@@ -136,7 +141,7 @@ class MySQLScanner(Scanner):
         return max(self.section, Section.TABLES) if _ENTRY.fullmatch(line) else self.section
 
     def begins_entry(self, line: bytes) -> bool:
-        return bool(_ENTRY.fullmatch(line))
+        return not self._in_body and bool(_ENTRY.fullmatch(line))
 
     def numbering(self, line: bytes) -> tuple[str, str] | None:
         creates = _CREATES.fullmatch(line)

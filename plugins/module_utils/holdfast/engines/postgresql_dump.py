@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from enum import IntEnum
 
+from .postgresql_quotes import Quotes
 from .scanner import RowCounter, Scanner, newlines
 
 NAME = rb'(?:"(?:[^"]|"")+"|[\w$]+)'
@@ -91,16 +92,21 @@ class PostgreSQLScanner(Scanner):
         self._roles = roles
         self._announced = False
         self._start = b""
+        self._quotes = Quotes()
         self._schema_announced = False
         self.extensions: list[str] = []
+        self.post_data: list[tuple[bytes, int]] = []  # the kind of each such entry, and where its header is
 
     def section_of(self, line: bytes) -> int:
+        if self._quotes.starts_inside(line):
+            return self.section
         if line.startswith(self.trailer):
             return Section.END
         entry = _ENTRY.fullmatch(line)
         if not entry:
             return self.section
-        if entry[1] in _POST_DATA:
+        if entry[1] in _POST_DATA or self.section == Section.POST_DATA:
+            self.post_data.append((entry[1], self._kept))
             return Section.POST_DATA
         return max(self.section, Section.DATA if entry[1] in _DATA else Section.PRE_DATA)
 

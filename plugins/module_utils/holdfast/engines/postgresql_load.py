@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     Connect = Callable[[], AbstractContextManager[psycopg.Connection[Any]]]
 
-_HEADER = re.compile(rb"^-- Name: .*; Type: ([A-Z ]+); Schema: .*\n", re.MULTILINE)
 _SETTING = re.compile(rb"^(?:SET|SELECT pg_catalog\.set_config\().*;\n", re.MULTILINE)
 _CONSTRAINS = re.compile(rb"^ALTER TABLE (?:ONLY )?(.+)$", re.MULTILINE)
 _INDEXES = re.compile(rb"^CREATE (?:UNIQUE )?INDEX .+? ON (?:ONLY )?(.+?) USING ", re.MULTILINE)
@@ -74,7 +73,9 @@ class FreshLoad:
             workers = [pool.submit(self._work, board) for _ in range(JOBS)]
             try:
                 self._feed(board.while_well(sections.read(Section.DATA)))
-                tasks, rest = _divided(b"".join(sections.read(Section.POST_DATA)))
+                post_data = b"".join(sections.read(Section.POST_DATA))
+                offset = scanner.starts.get(Section.POST_DATA, 0)
+                tasks, rest = _divided(post_data, [(kind, start - offset) for kind, start in scanner.post_data])
                 collections.deque(sections.read(Section.END), maxlen=0)
                 scanner.finish()
                 board.put(tasks, scanner.tables)
@@ -231,18 +232,20 @@ class _Sections:
             self._ahead = next(self._pieces, None)
 
 
-def _divided(text: bytes) -> tuple[list[_Task], list[bytes]]:
-    """The constraints and indexes that the rows are followed by, and the statements after these, in order."""
-    starts = list(_HEADER.finditer(text))
-    ends = [start.start() for start in starts[1:]] + [len(text)]
+def _divided(text: bytes, entries: Sequence[tuple[bytes, int]]) -> tuple[list[_Task], list[bytes]]:
+    """The constraints and indexes that the rows are followed by, and the statements after these, in order.
+
+    `entries` are the kinds of what stands in `text`, and where.
+    """
     tasks: list[_Task] = []
     rest: list[bytes] = []
-    for start, end in zip(starts, ends):
-        statements = text[start.end() : end]
-        table = {b"CONSTRAINT": _CONSTRAINS, b"INDEX": _INDEXES}.get(start[1], _NOTHING).search(statements)
+    ends = [start for _, start in entries[1:]] + [len(text)]
+    for (kind, start), end in zip(entries, ends):
+        statements = text[start:end]
+        table = {b"CONSTRAINT": _CONSTRAINS, b"INDEX": _INDEXES}.get(kind, _NOTHING).search(statements)
         if table and not rest:
             # An index that is clustered by, or tells rows apart in replication, is followed by an ALTER TABLE.
-            alone = start[1] == b"CONSTRAINT" or b"\nALTER " in statements
+            alone = kind == b"CONSTRAINT" or b"\nALTER " in statements
             tasks.append(_Task(table[1].decode(errors="surrogateescape"), alone, statements))
         else:
             rest.append(statements)
