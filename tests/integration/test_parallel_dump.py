@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import subprocess
 import threading
 from dataclasses import replace
@@ -12,6 +13,7 @@ from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.backup.cr
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.backup.restore import find_source, restore
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.backup.sets import read_set
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.backup.verify import verify_set
+from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.engines import side_by_side
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.errors import DamagedBackup, HoldfastError
 
 from support.databases import PASSWORD, Database
@@ -203,3 +205,16 @@ def test_the_module_refuses_a_number_of_jobs_that_makes_no_sense(database, tmp_p
     for jobs in (0, 17):
         with pytest.raises(HoldfastError, match=f"jobs is {jobs}, and has to be 1 to 16"):
             create_set(engine_of(database), Plan(tmp_path, "shop", jobs=jobs))
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_a_table_that_is_emptied_meanwhile_is_dumped_as_it_was(database, tmp_path, request):
+    fill(database)
+    engine = engine_of(database)
+    with engine.dump(tmp_path, jobs=2) as dump, connected(database, request) as connection:
+        connection.execute("SET lock_timeout = '1s'")
+        with pytest.raises(connection.Error, match="lock timeout"):
+            connection.execute("TRUNCATE parted_1")
+        side_by_side(lambda _, stream: collections.deque(stream, maxlen=0), [dump, *dump.parts], jobs=2)
+        assert dump.content.tables["public.parted_1"].rows == ROWS / 2
+    database.sql("TRUNCATE parted_1")

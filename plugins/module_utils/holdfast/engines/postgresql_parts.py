@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # Bytes on disk. What has fewer is not worth a stream of its own.
 _LARGE = 16 << 20
+# A change of a table that waits for this lock would else wait for the program that waits for the change.
+_LOCK_TIMEOUT = "--lock-wait-timeout=30s"
 _MOST = 16  # streams; each pg_dump reads the whole catalog
 # By names as pg_dump takes them literally (psql's manual, "Patterns").
 _SIZES = r"""
@@ -35,13 +37,16 @@ def dump_of(connection: psycopg.Connection[Any], run: RunDump, jobs: int) -> Dum
         return ScannedDump(PostgreSQLScanner(), run(()))
     connection.execute("SET idle_in_transaction_session_timeout = 0")
     connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    elsewhere = [table for tables in groups for table in tables]
+    # A table that is emptied by TRUNCATE is empty in earlier snapshots too (PostgreSQL manual, 13.6 "Caveats"), and the
+    # last of the programs may begin long after the first.
+    connection.execute(f"LOCK TABLE ONLY {', ONLY '.join(elsewhere)} IN ACCESS SHARE MODE")
     row = connection.execute("SELECT pg_export_snapshot()").fetchone()
     assert row is not None
-    snapshot = f"--snapshot={row[0]}"
-    rows_only = (snapshot, "--data-only", "--strict-names")
+    common = (f"--snapshot={row[0]}", _LOCK_TIMEOUT)
+    rows_only = (*common, "--data-only", "--strict-names")
     parts = [(len(tables), PartScanner(), run((*rows_only, *_each("table", tables)))) for tables in groups]
-    elsewhere = [table for tables in groups for table in tables]
-    main = run((snapshot, *_each("exclude-table-data", elsewhere)))
+    main = run((*common, *_each("exclude-table-data", elsewhere)))
     return PartedDump(PostgreSQLScanner(), main, Section.DATA, parts)
 
 
