@@ -29,9 +29,8 @@ PARTIAL = ".partial-"
 LOCK = "lock"  # in a partial set: held by who works on it
 SAFETY_LABEL = "safety"
 LEVELS = ("none", "checksum", "archive", "rehearse")
-_VERSION = 3
-_COPY_IN_SCHEMA = 2  # until then, a PostgreSQL schema's fingerprint had where its rows stood
-_UNSEALED = 1  # the version without a hash of its own
+_VERSION = 2
+_ROWS_ONLY = 1  # the version without a hash of its own; of what it says of the content, only the rows still compare
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class DataFile:
 
 @dataclass(frozen=True)
 class Manifest:
-    """Version 3 of the manifest; written once, with the set, and never changed."""
+    """Version 2 of the manifest; written once, with the set, and never changed."""
 
     id: str
     app: str
@@ -91,18 +90,19 @@ class Manifest:
     def from_json(cls, value: Mapping[str, Any]) -> Manifest:
         """Read a manifest. Raises KeyError, TypeError or ValueError for one that is not ours."""
         version = value["manifest_version"]
-        if version not in (_VERSION, _COPY_IN_SCHEMA, _UNSEALED):
+        if version not in (_VERSION, _ROWS_ONLY):
             raise ValueError(f"manifest version {version} is not known to this Holdfast")
-        if version != _UNSEALED and sealed(value)["sha256"] != value["sha256"]:
+        if version != _ROWS_ONLY and sealed(value)["sha256"] != value["sha256"]:
             raise ValueError("it is not what was written (SHA-256)")
         content = Content(
             {name: Table(**table) for name, table in value["tables"].items()},
-            None if version <= _COPY_IN_SCHEMA and value["engine"] == "postgresql" else value["schema"],
-            value["counters"],
+            None if version == _ROWS_ONLY else value["schema"],
+            None if version == _ROWS_ONLY else value["counters"],
             tuple(value["snapshot"]["separate_tables"]),
         )
-        special = ("content", "files", "encrypted_to")
+        special = ("content", "files", "encrypted_to", "settings")
         own = {key: value[key] for key in cls.__dataclass_fields__ if key not in special}
+        own["settings"] = {} if version == _ROWS_ONLY else value["settings"]
         files = tuple(DataFile(**entry) for entry in value["files"])
         return cls(**own, content=content, files=files, encrypted_to=tuple(value.get("encrypted_to", ())))
 

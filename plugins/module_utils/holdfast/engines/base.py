@@ -51,14 +51,14 @@ class Table:
 class Content:
     """What one dump holds: its tables, and a fingerprint of everything that is not rows.
 
-    `schema` does not change with rows, counters or tool versions; None where it is not known. `counters` says how each
-    sequence or automatic number goes on. `separate` names tables whose rows do not belong to the snapshot of the
-    others (engines without transactions).
+    `schema` does not change with rows, counters or tool versions. `counters` says how each sequence or automatic number
+    goes on. Of sets made by the first Holdfast neither is known: None. `separate` names tables whose rows do not belong
+    to the snapshot of the others (engines without transactions).
     """
 
     tables: dict[str, Table]
     schema: str | None
-    counters: dict[str, str] = field(default_factory=dict)
+    counters: dict[str, str] | None = field(default_factory=dict)
     separate: tuple[str, ...] = ()
 
     def difference(self, other: Content) -> str | None:
@@ -73,11 +73,15 @@ class Content:
                 return f"table {name} has the right number of rows ({here.rows}) but not the same content"
         if self.schema is not None and self.schema != other.schema:
             return "the schema (tables, views, routines, triggers) is not the same"
-        for name in sorted(self.counters.keys() | other.counters.keys()):
-            wanted, found = self.counters.get(name, "nothing"), other.counters.get(name, "nothing")
-            if wanted != found:
-                return f"the numbers of {name} go on with {found} instead of {wanted}"
-        return None
+        return None if self.counters is None else _numbering_difference(self.counters, other.counters or {})
+
+
+def _numbering_difference(here: Mapping[str, str], there: Mapping[str, str]) -> str | None:
+    for name in sorted(here.keys() | there.keys()):
+        wanted, found = here.get(name, "nothing"), there.get(name, "nothing")
+        if wanted != found:
+            return f"the numbers of {name} go on with {found} instead of {wanted}"
+    return None
 
 
 @dataclass(frozen=True)

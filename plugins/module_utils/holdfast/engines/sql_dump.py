@@ -67,13 +67,13 @@ class PartedDump(ScannedDump):
     @property
     def content(self) -> Content:
         whole = super().content
-        tables, counters = dict(whole.tables), dict(whole.counters)
+        tables, counters = dict(whole.tables), dict(whole.counters or {})
         for expected, part in zip(self._expected, self.parts):
             found = part.content.tables
             if len(found) != expected or not tables.keys().isdisjoint(found):
                 raise DatabaseError("The tables' rows were not dumped once each. Make the backup again, with jobs=1.")
             tables.update(found)
-            counters.update(part.content.counters)
+            counters.update(part.content.counters or {})
         entries = [entry for scanner in self._scanners for entry in scanner.entries]
         return replace(whole, tables=tables, counters=counters, schema=fingerprint(entries))
 
