@@ -13,7 +13,7 @@ from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.backup.cr
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.backup.restore import find_source, restore
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.backup.sets import read_set
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.backup.verify import verify_set
-from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.engines import side_by_side
+from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.engines import postgresql_load, side_by_side
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.errors import DamagedBackup, HoldfastError
 
 from support.databases import PASSWORD, Database
@@ -218,3 +218,19 @@ def test_a_table_that_is_emptied_meanwhile_is_dumped_as_it_was(database, tmp_pat
         side_by_side(lambda _, stream: collections.deque(stream, maxlen=0), [dump, *dump.parts], jobs=2)
         assert dump.content.tables["public.other"].rows == ROWS
     database.sql("TRUNCATE other CASCADE")
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_few_connections_are_enough_to_load(swapping, tmp_path, postgresql_server, monkeypatch):
+    monkeypatch.setattr(postgresql_load, "JOBS", 4)
+    fill(swapping)
+    before = independent_dump(swapping)
+    engine = engine_of(swapping)
+    made = create_set(engine, Plan(tmp_path, "shop", jobs=2))
+    swapping.sql("DROP TABLE other CASCADE")
+    postgresql_server.sql("ALTER ROLE shop CONNECTION LIMIT 2")
+    try:
+        restore(engine, find_source(tmp_path, "shop", made.id, engine), verify="checksum", safety=None)
+    finally:
+        postgresql_server.sql("ALTER ROLE shop CONNECTION LIMIT -1")
+    assert independent_dump(swapping) == before

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ..errors import SwapRefused
+from ..errors import DatabaseError, SwapRefused, ToolFailed
 from ..names import kept_since, kept_suffix, short_id
 from .streams import JOBS, Bytes, Streams, side_by_side
 
@@ -181,8 +181,14 @@ class Engine(ABC):
 
     def content(self, workdir: Path) -> Content:
         """What the live database holds now, by dumping it to nowhere."""
-        with self.dump(workdir) as dump:
-            side_by_side(lambda _, stream: collections.deque(stream, maxlen=0), [dump, *dump.parts])
+        try:
+            return self._content(workdir, JOBS)
+        except (DatabaseError, ToolFailed):
+            return self._content(workdir, 1)  # the server may not grant as many connections
+
+    def _content(self, workdir: Path, jobs: int) -> Content:
+        with self.dump(workdir, jobs) as dump:
+            side_by_side(lambda _, stream: collections.deque(stream, maxlen=0), [dump, *dump.parts], jobs)
             return dump.content
 
     def scratch_name(self, folder: Path) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DatabaseError, MissingLibrary
+from ..errors import DatabaseError, MissingLibrary, ToolFailed
 from ..process import Tool, require_tool, secret_file
 from .base import Content, Dump, Engine, Inspection, Position
 from .postgresql_catalog import DROP_OTHER_EXTENSIONS, EMPTY, NOT_OURS, SETTINGS, literal, quote
@@ -136,8 +136,13 @@ class PostgreSQL(Engine):
         with self._client() as (arguments, how):
             argv = [program, *arguments, "--format=plain", "--no-tablespaces", "--encoding=UTF8"]
             argv += more_options
-            with Tool(argv, stdout=subprocess.PIPE, **how) as tool:
-                yield from tool.chunks()
+            try:
+                with Tool(argv, stdout=subprocess.PIPE, **how) as tool:
+                    yield from tool.chunks()
+            except ToolFailed as error:
+                if more_options and "too many connections" in str(error):
+                    raise DatabaseError(f"{error} With jobs=1 (deploy_backup_jobs: 1) a backup takes two.") from error
+                raise
 
     def examine(self, stream: Iterable[bytes], workdir: Path) -> Content:
         return PostgreSQLScanner().examine(stream)
@@ -145,26 +150,20 @@ class PostgreSQL(Engine):
     def load(self, streams: Streams, *, script: bool = False, fresh: bool = False) -> None:
         scanner = PostgreSQLScanner(self._roles())
         if fresh and not script:
-            FreshLoad(self._start_client, self._connect).run(scanner, streams)
+            FreshLoad(self._connect).run(scanner, streams)
             return
-        with self._start_client() as client:
-            client.stdin.write(b"BEGIN;\n" + EMPTY.encode())
-            load_script(scanner, streams.joined(), client.stdin)
-            if not script:
-                scanner.finish()
-                names = ", ".join(literal(name) for name in scanner.extensions)
-                client.stdin.write((DROP_OTHER_EXTENSIONS % f"ARRAY[{names}]::name[]").encode())
-            # Sent only now: a stream that breaks off ends without it, and the server rolls all of it back.
-            client.stdin.write(b"\nCOMMIT;\n")
-
-    @contextlib.contextmanager
-    def _start_client(self) -> Iterator[Tool]:
-        """A psql that stops at the first error."""
         program = require_tool(_PACKAGE, "psql")
         with self._client() as (arguments, how):
             argv = [program, *arguments, "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--file=-"]
             with Tool(argv, stdin=subprocess.PIPE, **how) as tool:
-                yield tool
+                tool.stdin.write(b"BEGIN;\n" + EMPTY.encode())
+                load_script(scanner, streams.joined(), tool.stdin)
+                if not script:
+                    scanner.finish()
+                    names = ", ".join(literal(name) for name in scanner.extensions)
+                    tool.stdin.write((DROP_OTHER_EXTENSIONS % f"ARRAY[{names}]::name[]").encode())
+                # Sent only now: a stream that breaks off ends without it, and the server rolls all of it back.
+                tool.stdin.write(b"\nCOMMIT;\n")
 
     def _roles(self) -> Roles:
         with self._connect() as connection:

@@ -95,7 +95,7 @@ class PostgreSQLScanner(Scanner):
         self._quotes = Quotes()
         self._schema_announced = False
         self.extensions: list[str] = []
-        self.post_data: list[tuple[bytes, int]] = []  # the kind of each such entry, and where its header is
+        self.headers: list[tuple[bytes, int]] = []  # the kind of each entry so far, and where it begins
 
     def section_of(self, line: bytes) -> int:
         if self._quotes.starts_inside(line):
@@ -105,8 +105,8 @@ class PostgreSQLScanner(Scanner):
         entry = _ENTRY.fullmatch(line)
         if not entry:
             return self.section
-        if entry[1] in _POST_DATA or self.section == Section.POST_DATA:
-            self.post_data.append((entry[1], self._kept))
+        self.headers.append((entry[1], self._kept))
+        if entry[1] in _POST_DATA:
             return Section.POST_DATA
         return max(self.section, Section.DATA if entry[1] in _DATA else Section.PRE_DATA)
 

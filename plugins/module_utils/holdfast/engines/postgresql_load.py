@@ -12,15 +12,16 @@ such as foreign keys and triggers, comes last, in the dump's order.
 from __future__ import annotations
 
 import collections
+import contextlib
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..process import Tool
+from ..errors import DatabaseError
 from .postgresql_dump import NAME, PartScanner, PostgreSQLScanner, Section
 from .streams import JOBS, Bytes, Streams
 
@@ -34,6 +35,9 @@ _CONSTRAINS = re.compile(rb"^ALTER TABLE (?:ONLY )?(.+)$", re.MULTILINE)
 _INDEXES = re.compile(rb"^CREATE (?:UNIQUE )?INDEX .+? ON (?:ONLY )?(.+?) USING ", re.MULTILINE)
 _COPIES = re.compile(rb"^(COPY ((?:" + NAME + rb"\.)?" + NAME + rb") .*FROM stdin);\Z", re.MULTILINE | re.DOTALL)
 _NOTHING = re.compile(rb"(?!)")
+_END_OF_ROWS = b"\\.\n"
+_NO_ROWS = re.compile(rb"^COPY .*?FROM stdin;\n\\\.\n", re.MULTILINE | re.DOTALL)
+_ENOUGH = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -54,102 +58,123 @@ class _GaveUp(Exception):
 
 
 class FreshLoad:
-    """One load. `start` starts a psql, `connect` opens a connection."""
+    """One load; `connect` opens a connection."""
 
-    def __init__(self, start: Callable[[], AbstractContextManager[Tool]], connect: Connect) -> None:
-        self._start = start
+    def __init__(self, connect: Connect) -> None:
         self._connect = connect
-        self._head = b""
+        self._settings = b""
 
     def run(self, scanner: PostgreSQLScanner, streams: Streams) -> None:
-        """Load a whole dump. Raises ToolFailed or DatabaseError with the first thing that the server refused."""
+        """Load a whole dump. Raises DatabaseError with the first thing that the server refused."""
         scanner.measuring = False
         sections = _Sections(scanner, streams.main)
-        self._head = b"".join(sections.read(Section.HEAD))
-        self._feed(sections.read(Section.PRE_DATA))
-        board = _Board(streams.parts)
-        rest: Sequence[bytes] = ()
+        self._settings = b"".join(_SETTING.findall(b"".join(sections.read(Section.HEAD))))
+        with self._prepared() as connection:
+            for _, statements in sections.entries(Section.PRE_DATA):
+                connection.execute(statements)
+            rest = self._fill(connection, scanner, sections, _Board(streams.parts))
+            for statements in rest:
+                connection.execute(statements)
+
+    def _fill(
+        self, connection: psycopg.Connection[Any], scanner: PostgreSQLScanner, sections: _Sections, board: _Board
+    ) -> list[bytes]:
+        """Load all rows, and make what is made side by side; returns the other statements that follow."""
+        rest: list[bytes] = []
         with ThreadPoolExecutor(JOBS) as pool:
-            workers = [pool.submit(self._work, board) for _ in range(JOBS)]
+            helpers = [pool.submit(self._help, board) for _ in range(JOBS - 1)]
             try:
-                self._feed(board.while_well(sections.read(Section.DATA)))
-                post_data = b"".join(sections.read(Section.POST_DATA))
-                offset = scanner.starts.get(Section.POST_DATA, 0)
-                tasks, rest = _divided(post_data, [(kind, start - offset) for kind, start in scanner.post_data])
+                _load_rows(connection, scanner, board.while_well(sections.read(Section.DATA)))
+                tasks, rest = _divided(sections.entries(Section.POST_DATA))
                 collections.deque(sections.read(Section.END), maxlen=0)
                 scanner.finish()
                 board.put(tasks, scanner.tables)
+                _work(connection, board)
             except _GaveUp:
                 pass  # whose failure it was is told below
             except BaseException:
                 board.give_up()
                 raise
-        for worker in workers:
-            worker.result()
-        self._carry_out(rest)
+        for helper in helpers:
+            helper.result()
+        return rest
 
-    def _feed(self, stream: Iterable[Bytes]) -> None:
-        with self._start() as client:
-            client.stdin.write(self._head)
-            for piece in stream:
-                client.stdin.write(piece)
-
-    def _work(self, board: _Board) -> None:
-        """Do what there is to do until nothing is left."""
+    def _help(self, board: _Board) -> None:
+        """Work as well, where the server grants another connection."""
         with ExitStack() as stack:
             try:
                 connection = stack.enter_context(self._prepared())
-                while work := board.take():
-                    if isinstance(work, _Task):
-                        connection.execute(work.statements)
-                        board.done(work)
-                    else:
-                        board.loaded(_copy(connection, board.while_well(work)))
-            except _GaveUp:
-                pass
-            except BaseException:
-                board.give_up()
-                raise
+            except DatabaseError:
+                return
+            with contextlib.suppress(_GaveUp):
+                _work(connection, board)
 
-    @contextmanager
+    @contextlib.contextmanager
     def _prepared(self) -> Iterator[psycopg.Connection[Any]]:
         with self._connect() as connection:
-            connection.execute(b"".join(_SETTING.findall(self._head)))
+            connection.execute(self._settings)
             yield connection
 
-    def _carry_out(self, statements: Sequence[bytes]) -> None:
-        if statements:
-            with self._prepared() as connection:
-                for one in statements:
-                    connection.execute(one)
+
+def _work(connection: psycopg.Connection[Any], board: _Board) -> None:
+    """Do what there is to do until nothing is left. Raises _GaveUp when somebody else failed."""
+    try:
+        while work := board.take():
+            if isinstance(work, _Task):
+                connection.execute(work.statements)
+                board.done(work)
+            else:
+                scanner = PartScanner()
+                scanner.measuring = False
+                pieces = (kept for piece in board.while_well(work) for kept in scanner.feed(bytes(piece)))
+                _load_rows(connection, scanner, pieces)
+                board.loaded(scanner.tables)
+    except BaseException:
+        board.give_up()
+        raise
 
 
-def _copy(connection: psycopg.Connection[Any], part: Iterable[Bytes]) -> list[str]:
-    """Load rows into their tables; returns these.
+def _load_rows(connection: psycopg.Connection[Any], scanner: PostgreSQLScanner, pieces: Iterable[Bytes]) -> None:
+    """Load what `scanner` yields of rows into their tables, and carry out the statements between them.
 
     Rows are frozen at once, which spares whoever reads them first to mark each as seen by all (PostgreSQL manual,
     "COPY"); that takes a table that was emptied by the same transaction.
     """
-    scanner = PartScanner()
-    scanner.measuring = False
-    pieces = ((scanner.in_rows, kept) for piece in part for kept in scanner.feed(bytes(piece)))
+    pieces = iter(pieces)
     text = b""
-    for in_rows, kept in pieces:
-        if not in_rows:
-            text += bytes(kept)
+    for piece in pieces:
+        if not scanner.in_rows:
+            text += bytes(piece)
+            if len(text) > _ENOUGH:  # of large objects, whose statements are a line each
+                end = text.rfind(b";\n") + 2
+                _execute(connection, text[:end])
+                text = text[end:]
             continue
+        text = _without_rows(text)
         copies = _COPIES.search(text)
         assert copies, "rows come after the line that says whose they are"
+        _execute(connection, text[: copies.start()])
         with connection.transaction(), connection.cursor() as cursor:
             cursor.execute(b"TRUNCATE ONLY " + copies[2])
             with cursor.copy(copies[1] + b" WITH (FREEZE)") as copy:
-                copy.write(bytes(kept[1:]))  # without the newline that ends the line before
-                for still_in_rows, more in pieces:
+                copy.write(bytes(piece[1:]))  # without the newline that ends the line before
+                for more in pieces:
                     copy.write(bytes(more))
-                    if not still_in_rows:
+                    if not scanner.in_rows:
                         break
         text = b""
-    return scanner.tables
+    _execute(connection, text)
+
+
+def _execute(connection: psycopg.Connection[Any], text: bytes) -> None:
+    statements = _without_rows(text)
+    if b";" in statements:
+        connection.execute(statements)
+
+
+def _without_rows(text: bytes) -> bytes:
+    """Text from between rows without what ended the last ones, and without the tables that have none."""
+    return _NO_ROWS.sub(b"", text.removeprefix(_END_OF_ROWS))
 
 
 class _Board:
@@ -222,6 +247,7 @@ class _Sections:
     """A dump's bytes, section by section."""
 
     def __init__(self, scanner: PostgreSQLScanner, stream: Iterable[bytes]) -> None:
+        self._scanner = scanner
         self._pieces = ((scanner.section, kept) for piece in stream for kept in scanner.feed(piece))
         self._ahead = next(self._pieces, None)
 
@@ -231,17 +257,20 @@ class _Sections:
             yield self._ahead[1]
             self._ahead = next(self._pieces, None)
 
+    def entries(self, section: Section) -> list[tuple[bytes, bytes]]:
+        """The kind and the text of each entry of a section without rows, at once."""
+        text = b"".join(self.read(section))
+        offset = self._scanner.starts.get(section, 0)
+        found = [(kind, start - offset) for kind, start in self._scanner.headers if 0 <= start - offset < len(text)]
+        ends = [start for _, start in found[1:]] + [len(text)]
+        return [(kind, text[start:end]) for (kind, start), end in zip(found, ends)]
 
-def _divided(text: bytes, entries: Sequence[tuple[bytes, int]]) -> tuple[list[_Task], list[bytes]]:
-    """The constraints and indexes that the rows are followed by, and the statements after these, in order.
 
-    `entries` are the kinds of what stands in `text`, and where.
-    """
+def _divided(entries: Iterable[tuple[bytes, bytes]]) -> tuple[list[_Task], list[bytes]]:
+    """The constraints and indexes that the rows are followed by, and the statements after these, in order."""
     tasks: list[_Task] = []
     rest: list[bytes] = []
-    ends = [start for _, start in entries[1:]] + [len(text)]
-    for (kind, start), end in zip(entries, ends):
-        statements = text[start:end]
+    for kind, statements in entries:
         table = {b"CONSTRAINT": _CONSTRAINS, b"INDEX": _INDEXES}.get(kind, _NOTHING).search(statements)
         if table and not rest:
             # An index that is clustered by, or tells rows apart in replication, is followed by an ALTER TABLE.
