@@ -47,6 +47,7 @@ CREATE FUNCTION marks() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.note :=
 CREATE TRIGGER marks BEFORE INSERT ON other FOR EACH ROW EXECUTE FUNCTION marks();
 CREATE MATERIALIZED VIEW others AS SELECT count(*) AS n FROM other;
 CREATE UNIQUE INDEX ON others (n);
+SELECT lo_from_bytea(0, decode(repeat('00ff27', 700000), 'hex')), lo_from_bytea(0, 'small');
 """
 MYSQL = [
     "CREATE TABLE other (id BIGINT PRIMARY KEY, note VARCHAR(400) UNIQUE, at TIMESTAMP(3) NULL, KEY by_time (at))",

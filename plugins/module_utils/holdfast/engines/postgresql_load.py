@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Loading a PostgreSQL dump into an empty database by several connections, as `pg_restore --jobs` does.
 
-What defines comes first, by one client. Then each file of rows is loaded by a client of its own, and constraints and
-indexes are made by whoever has nothing else to do, as soon as the rows of their table are there. ALTER TABLE keeps all
+What defines comes first. Then each file of rows is loaded by a connection of its own, and constraints and indexes are
+made by whoever has nothing else to do, as soon as the rows of their table are there. ALTER TABLE keeps all
 others from its table, CREATE INDEX shares it (PostgreSQL manual, 13.3.1 "Table-Level Locks"). Whatever else there is,
 such as foreign keys and triggers, comes last, in the dump's order.
 """
@@ -37,7 +37,8 @@ _COPIES = re.compile(rb"^(COPY ((?:" + NAME + rb"\.)?" + NAME + rb") .*FROM stdi
 _NOTHING = re.compile(rb"(?!)")
 _END_OF_ROWS = b"\\.\n"
 _NO_ROWS = re.compile(rb"^COPY .*?FROM stdin;\n\\\.\n", re.MULTILINE | re.DOTALL)
-_ENOUGH = 1 << 20
+_ENOUGH = 1 << 20  # bytes of statements at a time
+_LARGE_OBJECT = b"\nSELECT pg_catalog.lo"  # each such statement is a line
 
 
 @dataclass(frozen=True)
@@ -145,8 +146,8 @@ def _load_rows(connection: psycopg.Connection[Any], scanner: PostgreSQLScanner, 
     for piece in pieces:
         if not scanner.in_rows:
             text += bytes(piece)
-            if len(text) > _ENOUGH:  # of large objects, whose statements are a line each
-                end = text.rfind(b";\n") + 2
+            end = text.rfind(_LARGE_OBJECT) + 1 if len(text) > _ENOUGH else 0
+            if end:
                 _execute(connection, text[:end])
                 text = text[end:]
             continue
