@@ -158,14 +158,14 @@ class MySQL(Engine):
 
     @contextlib.contextmanager
     def dump(self, workdir: Path, jobs: int = JOBS) -> Iterator[Dump]:
-        with self._connect() as cursor:
-            separate = self._without_transactions(cursor)
-            history = ["--dump-history"] if _has_history(cursor) else []
-        with self._connect() as cursor, contextlib.ExitStack() as stack:
-            scanner = MySQLScanner(self._asleep.wake)
-            parted = None
-            if jobs > 1 and not history:
-                parted = parted_dump(cursor, self.login.database, self._run_dump, jobs, scanner, separate, stack)
+        scanner = MySQLScanner(self._asleep.wake)
+        parted = None
+        with contextlib.ExitStack() as stack:
+            with self._connect() as cursor:
+                separate = self._without_transactions(cursor)
+                history = ["--dump-history"] if _has_history(cursor) else []
+                if jobs > 1 and not history:
+                    parted = parted_dump(cursor, self.login.database, self._run_dump, jobs, scanner, separate, stack)
             yield parted or ScannedDump(scanner, self._run_dump(history), separate)
 
     def _run_dump(self, more_options: Sequence[str], tables: Sequence[str] = ()) -> Generator[bytes, None, None]:

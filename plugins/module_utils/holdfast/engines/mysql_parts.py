@@ -20,11 +20,11 @@ from .base import Dump
 from .mysql_dump import MySQLPartScanner, MySQLScanner, Section
 from .mysql_rights import log_position
 from .sql_dump import PartedDump
+from .streams import LARGE, fair_shares
 
 if TYPE_CHECKING:
     import pymysql
 
-_LARGE = 16 << 20  # bytes of rows; what has fewer is not worth a program of its own
 _ATTEMPTS = 3
 # Of a sequence that a table goes by, the dump of that table alone knows nothing.
 _SIZES = """
@@ -32,7 +32,6 @@ SELECT table_name, data_length FROM information_schema.tables t
 WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE' AND engine = 'InnoDB' AND NOT EXISTS
   (SELECT 1 FROM information_schema.columns c WHERE c.table_schema = t.table_schema AND c.table_name = t.table_name
    AND c.column_default LIKE '%nextval%')
-ORDER BY data_length DESC
 """
 # Starts a program with more options, for these tables alone or, without any, for all.
 RunDump = Callable[[Sequence[str], Sequence[str]], Generator[bytes, None, None]]
@@ -79,12 +78,6 @@ def _groups(cursor: pymysql.cursors.Cursor, jobs: int) -> list[list[str]]:
     """The large tables divided among the programs beside the first, which takes its share and all that is small."""
     cursor.execute(_SIZES)
     sizes = [(str(table), int(size)) for table, size in cursor.fetchall()]
-    groups: list[list[str]] = [[] for _ in range(jobs)]
-    load = [0] * jobs
-    load[0] = sum(size for _, size in sizes if size < _LARGE)
-    for table, size in sizes:
-        if size >= _LARGE:
-            least = load.index(min(load))
-            groups[least].append(table)
-            load[least] += size
-    return [group for group in groups[1:] if group]
+    small = sum(size for _, size in sizes if size < LARGE)
+    shares = fair_shares([one for one in sizes if one[1] >= LARGE], [small, *[0] * (jobs - 1)])
+    return [share for share in shares[1:] if share]

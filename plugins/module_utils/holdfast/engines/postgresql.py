@@ -17,9 +17,9 @@ from .base import Content, Dump, Engine, Inspection, Position
 from .postgresql_catalog import DROP_OTHER_EXTENSIONS, EMPTY, NOT_OURS, SETTINGS, literal, quote
 from .postgresql_dump import PostgreSQLScanner, Roles
 from .postgresql_load import FreshLoad
-from .postgresql_parts import dump_of
+from .postgresql_parts import parted_dump
 from .postgresql_swap import exchange, hand_down, refuse_what_stays_behind
-from .sql_dump import load_script
+from .sql_dump import ScannedDump, load_script
 from .streams import JOBS, Streams
 
 if TYPE_CHECKING:
@@ -128,8 +128,11 @@ class PostgreSQL(Engine):
 
     @contextlib.contextmanager
     def dump(self, workdir: Path, jobs: int = JOBS) -> Iterator[Dump]:
+        if jobs == 1:
+            yield ScannedDump(PostgreSQLScanner(), self._run_dump(()))
+            return
         with self._connect() as connection:
-            yield dump_of(connection, self._run_dump, jobs)
+            yield parted_dump(connection, self._run_dump)
 
     def _run_dump(self, more_options: Sequence[str]) -> Generator[bytes, None, None]:
         program = require_tool(_PACKAGE, "pg_dump")
@@ -141,7 +144,7 @@ class PostgreSQL(Engine):
                     yield from tool.chunks()
             except ToolFailed as error:
                 if more_options and "too many connections" in str(error):
-                    raise DatabaseError(f"{error} With jobs=1 (deploy_backup_jobs: 1) a backup takes two.") from error
+                    raise DatabaseError(f"{error} With jobs=1 (deploy_backup_jobs: 1) a backup takes one.") from error
                 raise
 
     def examine(self, stream: Iterable[bytes], workdir: Path) -> Content:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DatabaseError
 from .postgresql_dump import NAME, PartScanner, PostgreSQLScanner, Section
-from .streams import JOBS, Bytes, Streams
+from .streams import JOBS, BrokenOff, Bytes, Streams, until
 
 if TYPE_CHECKING:
     import psycopg
@@ -54,10 +54,6 @@ class _Task:
         return self.table == other.table and (self.alone or other.alone)
 
 
-class _GaveUp(Exception):
-    """Somebody else failed."""
-
-
 class FreshLoad:
     """One load; `connect` opens a connection."""
 
@@ -85,13 +81,13 @@ class FreshLoad:
         with ThreadPoolExecutor(JOBS) as pool:
             helpers = [pool.submit(self._help, board) for _ in range(JOBS - 1)]
             try:
-                _load_rows(connection, scanner, board.while_well(sections.read(Section.DATA)))
+                _load_rows(connection, scanner, until(board.failed, sections.read(Section.DATA)))
                 tasks, rest = _divided(sections.entries(Section.POST_DATA))
                 collections.deque(sections.read(Section.END), maxlen=0)
                 scanner.finish()
                 board.put(tasks, scanner.tables)
                 _work(connection, board)
-            except _GaveUp:
+            except BrokenOff:
                 pass  # whose failure it was is told below
             except BaseException:
                 board.give_up()
@@ -107,7 +103,7 @@ class FreshLoad:
                 connection = stack.enter_context(self._prepared())
             except DatabaseError:
                 return
-            with contextlib.suppress(_GaveUp):
+            with contextlib.suppress(BrokenOff):
                 _work(connection, board)
 
     @contextlib.contextmanager
@@ -118,7 +114,7 @@ class FreshLoad:
 
 
 def _work(connection: psycopg.Connection[Any], board: _Board) -> None:
-    """Do what there is to do until nothing is left. Raises _GaveUp when somebody else failed."""
+    """Do what there is to do until nothing is left. Raises BrokenOff when somebody else failed."""
     try:
         while work := board.take():
             if isinstance(work, _Task):
@@ -127,7 +123,7 @@ def _work(connection: psycopg.Connection[Any], board: _Board) -> None:
             else:
                 scanner = PartScanner()
                 scanner.measuring = False
-                pieces = (kept for piece in board.while_well(work) for kept in scanner.feed(bytes(piece)))
+                pieces = (kept for piece in until(board.failed, work) for kept in scanner.feed(bytes(piece)))
                 _load_rows(connection, scanner, pieces)
                 board.loaded(scanner.tables)
     except BaseException:
@@ -188,12 +184,12 @@ class _Board:
         self._tables: set[str] = set()  # whose rows are there
         self._tasks: list[_Task] | None = None  # until they are known
         self._busy: list[_Task] = []
-        self._well = True
+        self.failed = threading.Event()  # somebody has given up
 
     def take(self) -> _Task | Iterable[bytes] | None:
-        """The next thing to do, None when there is nothing any more. Raises _GaveUp."""
+        """The next thing to do, None when there is nothing any more. Raises BrokenOff."""
         with self._changed:
-            while self._well:
+            while not self.failed.is_set():
                 if self._parts:
                     return self._parts.popleft()
                 task = next(filter(self._is_ready, self._tasks or ()), None)
@@ -205,7 +201,7 @@ class _Board:
                 if self._tasks is not None and not self._tasks:
                     return None
                 self._changed.wait()
-            raise _GaveUp
+            raise BrokenOff
 
     def _is_ready(self, task: _Task) -> bool:
         there = task.table in self._tables or not self._loading
@@ -233,15 +229,8 @@ class _Board:
     def give_up(self) -> None:
         """Somebody failed."""
         with self._changed:
-            self._well = False
+            self.failed.set()
             self._changed.notify_all()
-
-    def while_well(self, stream: Iterable[Bytes]) -> Iterator[Bytes]:
-        """The stream, broken off by _GaveUp when somebody failed."""
-        for piece in stream:
-            if not self._well:
-                raise _GaveUp
-            yield piece
 
 
 class _Sections:

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 from .base import Dump
 from .postgresql_dump import PartScanner, PostgreSQLScanner, Section
 from .sql_dump import PartedDump, ScannedDump
+from .streams import LARGE, fair_shares
 
 if TYPE_CHECKING:
     import psycopg
 
-# Bytes on disk. What has fewer is not worth a stream of its own.
-_LARGE = 16 << 20
 # A change of a table that waits for this lock would else wait for the program that waits for the change.
 _LOCK_TIMEOUT = "--lock-wait-timeout=30s"
 _MOST = 16  # streams; each pg_dump reads the whole catalog
@@ -30,9 +29,13 @@ SELECT '"' || replace(nspname, '"', '""') || '"."' || replace(relname, '"', '""'
 RunDump = Callable[[Sequence[str]], Generator[bytes, None, None]]
 
 
-def dump_of(connection: psycopg.Connection[Any], run: RunDump, jobs: int) -> Dump:
-    """A dump by up to `jobs` processes, during which the connection has to live; `run` starts one with more options."""
-    groups = _groups(connection.execute(_SIZES).fetchall()) if jobs > 1 else []
+def parted_dump(connection: psycopg.Connection[Any], run: RunDump) -> Dump:
+    """A dump by several processes, where there is something to divide; `run` starts one with more options.
+
+    The connection has to live until the dump has ended.
+    """
+    large = [(table, size) for table, size in connection.execute(_SIZES).fetchall() if size >= LARGE]
+    groups = [share for share in fair_shares(large, [0] * _MOST) if share]
     if not groups:
         return ScannedDump(PostgreSQLScanner(), run(()))
     connection.execute("SET idle_in_transaction_session_timeout = 0")
@@ -52,19 +55,3 @@ def dump_of(connection: psycopg.Connection[Any], run: RunDump, jobs: int) -> Dum
 
 def _each(option: str, tables: Sequence[str]) -> list[str]:
     return [f"--{option}={table}" for table in tables]
-
-
-def _groups(sizes: Sequence[tuple[str, int]]) -> list[list[str]]:
-    """The large tables, largest first, each by itself, or with others where there are more than _MOST."""
-    groups: list[list[str]] = []
-    load: list[int] = []
-    for table, size in sorted(sizes, key=lambda one: -one[1]):
-        if size < _LARGE:
-            break
-        if len(groups) < _MOST:
-            groups.append([])
-            load.append(0)
-        least = load.index(min(load))
-        groups[least].append(table)
-        load[least] += size
-    return groups

@@ -41,8 +41,8 @@ class ScannedDump(Dump):
 class PartedDump(ScannedDump):
     """A dump of one snapshot by several tools at once.
 
-    Each of `parts` is of a few tables: their names as it calls them, its scanner, and its output. What it holds belongs
-    into this one where a section begins that is `section` or a later one.
+    Each of `parts` is of a few tables: how many, its scanner, and its output. What it holds belongs into this one where
+    a section begins that is `section` or a later one.
     """
 
     def __init__(

@@ -17,6 +17,7 @@ Bytes = Union[bytes, memoryview]
 Result = TypeVar("Result")
 # Connections that may be at work on one dump or load, unless somebody says otherwise.
 JOBS = min(4, os.cpu_count() or 1)
+LARGE = 16 << 20  # bytes of a table; what has fewer is not worth a stream of its own
 MOST_JOBS = 16
 
 
@@ -42,8 +43,19 @@ class Streams:
             yield rest
 
 
-class _BrokenOff(Exception):
+class BrokenOff(Exception):
     """Another stream failed."""
+
+
+def fair_shares(sizes: Iterable[tuple[str, int]], loads: Sequence[int]) -> list[list[str]]:
+    """Names with their sizes, largest first, divided among as many as have `loads` already: each to who has least."""
+    shares: list[list[str]] = [[] for _ in loads]
+    total = list(loads)
+    for name, size in sorted(sizes, key=lambda one: -one[1]):
+        least = total.index(min(total))
+        shares[least].append(name)
+        total[least] += size
+    return shares
 
 
 def side_by_side(
@@ -57,7 +69,7 @@ def side_by_side(
 
     def one(number: int) -> Result:
         try:
-            with closing(_until(failed, streams[number])) as stream:
+            with closing(until(failed, streams[number])) as stream:
                 return take(number, stream)
         except BaseException:
             failed.set()
@@ -73,20 +85,20 @@ def side_by_side(
             failed.set()
             raise
     errors = [error for error in (future.exception() for future in futures) if error]
-    for error in sorted(errors, key=lambda error: isinstance(error, _BrokenOff)):
+    for error in sorted(errors, key=lambda error: isinstance(error, BrokenOff)):
         raise error
     return [future.result() for future in futures]
 
 
-def _until(failed: threading.Event, stream: Iterable[Bytes]) -> Generator[Bytes, None, None]:
-    """The stream until a failure; what runs for it is stopped then, not when it happens to be forgotten."""
+def until(failed: threading.Event, stream: Iterable[Bytes]) -> Generator[Bytes, None, None]:
+    """The stream until a failure, at which it raises BrokenOff; what runs for it is stopped then, not later."""
     if failed.is_set():
-        raise _BrokenOff
+        raise BrokenOff
     pieces = iter(stream)
     try:
         for piece in pieces:
             if failed.is_set():
-                raise _BrokenOff
+                raise BrokenOff
             yield piece
     finally:
         if isinstance(pieces, Generator):
