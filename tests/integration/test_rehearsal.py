@@ -128,3 +128,10 @@ def test_what_a_killed_rehearsal_left_is_removed_by_the_next(able, tmp_path, req
     run("db_restore", able, tmp_path / "b", backup=made.id, verify="rehearse", verify_only=True)
     assert scratch_databases(able, tmp_path / "b", request) == []
     assert able.content() == before
+
+
+def test_what_a_killed_rehearsal_left_is_removed_by_a_mere_backup_as_well(able, tmp_path, request):
+    made = make_set(able, tmp_path / "b")
+    assert killed_at("rehearsal: loaded", lambda: verify_set(made, engine_of(able), "rehearse"))
+    make_set(able, tmp_path / "b")
+    assert scratch_databases(able, tmp_path / "b", request) == []

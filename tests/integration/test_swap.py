@@ -181,6 +181,7 @@ def test_a_swap_that_died_with_its_server_is_undone_by_the_next_run(swapping, tm
     make_set(swapping, tmp_path / "b", label="next")
     assert swapping.content() == before
     assert kept(swapping) == []
+    assert scratch_databases(swapping, tmp_path / "b", request) == []
 
 
 @pytest.mark.parametrize("database", ["mysql"], indirect=True)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import time
@@ -16,12 +17,13 @@ from pathlib import Path
 from ..compression import CODECS, Codec, CompressedFile
 from ..encryption import SUFFIX, check_recipients
 from ..engines import JOBS, MOST_JOBS, Bytes, Engine, Inspection, side_by_side
-from ..errors import HoldfastError, InvalidInput
+from ..errors import DatabaseError, HoldfastError, InvalidInput
 from ..faults import reached
 from ..files import PRIVATE_DIR, make_dirs, write_json
 from ..names import check_name, short_id
 from .lock import only_one
 from .partial import partial_set
+from .scratch import sweep
 from .sets import MANIFEST, PARTIAL, BackupSet, DataFile, Manifest
 from .verify import verify_written
 
@@ -89,6 +91,9 @@ def create_set(engine: Engine, plan: Plan) -> BackupSet:
     check(engine, plan)
     with only_one(engine, plan.root, plan.app, f"the backup {plan.label!r}", _PATIENCE_S):
         engine.mend()
+        # A login that only reads cannot remove what another one left; that is no reason to do without a backup.
+        with contextlib.suppress(DatabaseError):
+            sweep(engine, plan.root / plan.app)
         return create_set_locked(engine, plan)
 
 
