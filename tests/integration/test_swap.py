@@ -116,11 +116,13 @@ def test_who_reads_meanwhile_sees_the_old_rows_or_the_new_ones(swapping, tmp_pat
     make_set(swapping, tmp_path / "b")
     swapping.sql("DELETE FROM customers WHERE id > 1")
     stop = threading.Event()
-    with ThreadPoolExecutor(1) as pool:
-        reading = pool.submit(readers, swapping, stop)
-        put_back(swapping, tmp_path / "b")
-        stop.set()
-        seen = reading.result()
+    with ThreadPoolExecutor(4) as pool:
+        reading = [pool.submit(readers, swapping, stop) for _ in range(4)]
+        try:
+            put_back(swapping, tmp_path / "b")
+        finally:
+            stop.set()
+        seen = [one for each in reading for one in each.result()]
     assert set(seen) - {"AdminShutdown", "OperationalError"} == {1, 3}
     if swapping.engine == "sqlite":
         assert set(seen) == {1, 3}

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import DatabaseError, MissingLibrary, ToolFailed
 from ..process import Tool, require_tool, secret_file
 from .base import Content, Dump, Engine, Inspection, Login, Position
-from .mysql_definitions import carry_out, definitions, drops
+from .mysql_definitions import carry_out, drops, making, things
 from .mysql_dump import MySQLScanner
 from .mysql_events import Events
 from .mysql_grants import Routine, grants_on_routines, routines_of
@@ -214,7 +214,7 @@ class MySQL(Engine):
 
     def wake(self) -> None:
         with self._connect(statements=True) as cursor:
-            events = definitions(cursor, ["EVENT"], self._asleep)
+            events = making(things(cursor, ["EVENT"], self._asleep))
             routines = routines_of(cursor)
             grants = [statement for routine, statement in self._grants if routine in routines]
             carry_out(cursor, [*drops(cursor, ["EVENT"]), *events, *grants])

@@ -43,6 +43,16 @@ KINDS = tuple(_EVERYTHING)
 
 
 @dataclass(frozen=True)
+class Thing:
+    """One thing, the statements that make it, and for a view the one that makes its placeholder."""
+
+    kind: str
+    name: str
+    made: bytes
+    placeholder: bytes
+
+
+@dataclass(frozen=True)
 class _Shown:
     """What SHOW CREATE says of one thing."""
 
@@ -62,24 +72,37 @@ def names_of(cursor: pymysql.cursors.Cursor, kind: str) -> list[str]:
 
 def drops(cursor: pymysql.cursors.Cursor, kinds: Sequence[str]) -> list[bytes]:
     """Statements that drop all things of these kinds in the current database."""
-    return [f"DROP {kind} IF EXISTS {quote(name)}".encode() for kind in kinds for name in names_of(cursor, kind)]
+    return [drop(kind, name) for kind in kinds for name in names_of(cursor, kind)]
 
 
-def definitions(
-    cursor: pymysql.cursors.Cursor, kinds: Collection[str] = KINDS, events: Events | None = None
-) -> list[bytes]:
-    """Statements that make everything in the current database but its tables, in an order that works.
+def drop(kind: str, name: str) -> bytes:
+    """The statement that drops one thing."""
+    return f"DROP {kind} IF EXISTS {quote(name)}".encode()
+
+
+def things(cursor: pymysql.cursors.Cursor, kinds: Collection[str] = KINDS, events: Events | None = None) -> list[Thing]:
+    """Everything in the current database but its tables, kind by kind.
 
     `events` tells how those that sleep are to be made. Raises SwapRefused when something may not be read.
     """
     cursor.execute("SET SESSION sql_mode = ''")
     collation = str(value_of(cursor, "SELECT @@collation_database"))
-    statements = [_placeholder(cursor, name) for name in (names_of(cursor, "VIEW") if "VIEW" in kinds else ())]
+    found = []
     for kind in kinds:
         for name in names_of(cursor, kind):
             made = _statements(_show(cursor, kind, name), kind, collation)
-            statements += [events.wake(one, name) for one in made] if kind == "EVENT" and events else made
-    return [*statements, b"SET NAMES utf8mb4"] if statements else []
+            if kind == "EVENT" and events:
+                made = [events.wake(one, name) for one in made]
+            placeholder = _placeholder(cursor, name) if kind == "VIEW" else b""
+            found.append(Thing(kind, name, b";\n".join(made), placeholder))
+    return found
+
+
+def making(found: Iterable[Thing]) -> list[bytes]:
+    """What makes these things, in an order that works; each part is one statement or more."""
+    found = list(found)
+    parts = [thing.placeholder for thing in found if thing.placeholder] + [thing.made for thing in found]
+    return [*parts, b"SET NAMES utf8mb4"] if parts else []
 
 
 def carry_out(cursor: pymysql.cursors.Cursor, statements: Iterable[bytes]) -> None:

@@ -3,10 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Exchanging all that is in one MySQL or MariaDB database for what is in another.
 
-The tables of both move by one RENAME TABLE, which is done wholly or not at all; what else there is is dropped and made
-anew around it. Everything goes to the server as one packet of statements, which it carries out to the end even when
-the sender dies. For the case that the server dies in the middle, the database that keeps the old tables has a marker
-table that holds the definitions of both sides; its name tells how far things are, as it moves by the same RENAME.
+The tables of both move by one RENAME TABLE, which is done wholly or not at all; what else there is, and is not the same
+in both, is dropped and made anew around it. Everything goes to the server as one packet of statements, which it carries
+out to the end even when the sender dies. For the case that the server dies in the middle, the database that keeps the
+old tables has a marker table that holds the definitions of both sides; its name tells how far things are, as it moves
+by the same RENAME.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import SwapRefused
 from ..faults import reached
-from .mysql_definitions import carry_out, definitions, drops
+from .mysql_definitions import Thing, carry_out, drop, drops, making, things
 from .mysql_events import Events
 from .mysql_grants import grants_on_routines, routines_of
 from .mysql_rights import quote, value_of
@@ -55,7 +56,7 @@ class Swap:
         """Raise SwapRefused when a swap that keeps the old tables in `kept` could not succeed."""
         self._use(self._live)
         self._refuse_names_within()
-        definitions(self._cursor)
+        things(self._cursor)
         parents = self._column(
             "SELECT DISTINCT CONCAT(table_schema, '.', table_name) FROM information_schema.key_column_usage"
             f" WHERE referenced_table_schema = {self._text(self._live)} AND table_schema <> referenced_table_schema"
@@ -79,19 +80,20 @@ class Swap:
         self._use(source)
         self._refuse_names_within()
         markers = [name for name in self._tables(source) if name in MARKERS]
-        new = self._noted(source, "new") if markers else definitions(self._cursor, events=events)
+        new = self._noted(source, "new") if markers else making(things(self._cursor, events=events))
         routines = routines_of(self._cursor)
         carry_out(self._cursor, drops(self._cursor, ["TRIGGER"]))
         self._use(self._live)
         grants = grants_on_routines(self._cursor)
-        old = [*definitions(self._cursor), *(statement for _, statement in grants)]
+        live = things(self._cursor)
+        old = [*making(live), *(statement for _, statement in grants)]
         new += [statement for routine, statement in grants if routine in routines]
         self._begin(kept, old, new)
         reached("swap: begun")
         renames = [self._moves(self._live, kept), [(kept, BEGUN, kept, MOVED)], self._moves(source, self._live)]
         renames.append([(source, name, source, EMPTIED) for name in markers])
         packet = [*drops(self._cursor, ["TRIGGER"]), _rename(one for moves in renames for one in moves)]
-        packet += [*drops(self._cursor, _OTHERS), *new, *_finish(kept)]
+        packet += [*_changes(live, new), *_finish(kept)]
         try:
             carry_out(self._cursor, packet)
         except self._cursor.connection.Error as error:
@@ -166,6 +168,15 @@ class Swap:
     def _column(self, query: str) -> list[str]:
         self._cursor.execute(query)
         return [str(row[0]) for row in self._cursor.fetchall()]
+
+
+def _changes(live: Sequence[Thing], new: Sequence[bytes]) -> list[bytes]:
+    """What makes `new` of what is live. Who uses a thing that is the same in both never finds it missing."""
+    wanted = set(new)
+    standing = [thing for thing in live if thing.kind != "TRIGGER" and thing.made in wanted]
+    there = {part for thing in standing for part in (thing.placeholder, thing.made)}
+    gone = [drop(thing.kind, thing.name) for thing in live if thing.kind != "TRIGGER" and thing not in standing]
+    return [*gone, *(part for part in new if part not in there)]
 
 
 def _finish(kept: str) -> list[bytes]:

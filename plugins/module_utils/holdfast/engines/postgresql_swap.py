@@ -10,6 +10,7 @@ connects meanwhile (PostgreSQL manual, "ALTER DATABASE").
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from .postgresql_catalog import literal, quote
 if TYPE_CHECKING:
     import psycopg
 
+_GOODBYE_S = 2.0
 _ATTEMPTS = 3  # each of which waits up to 5 s for others to go, who may come back in between
 
 # What belongs to a database and its schema public and stands in no dump. The rights are as the owner left them, and
@@ -146,6 +148,16 @@ def _send_away(connection: psycopg.Connection[Any], *databases: str) -> None:
         try:
             connection.execute("SELECT pg_terminate_backend(%s)", (pid,))
         except connection.Error as error:
-            # The server ends its own workers, which have no user, by itself.
-            if user is not None:
+            # The server ends its own workers, which have no user, by itself; who just comes may seem to be another.
+            if user is not None and not _leaves(connection, pid):
                 raise SwapRefused(f"The user {user} stays connected, whom this login may not send away.") from error
+
+
+def _leaves(connection: psycopg.Connection[Any], pid: int) -> bool:
+    """Whether a session ends by itself within two seconds."""
+    end = time.monotonic() + _GOODBYE_S
+    while connection.execute("SELECT FROM pg_stat_activity WHERE pid = %s", (pid,)).fetchone() is not None:
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
