@@ -37,6 +37,14 @@ options:
       - C(type), one of V(http), V(tcp), V(command), V(database). Required.
       - C(timeout), the seconds that all of the check may take. 5 by default.
       - C(critical). Of an advisory check, one where this is V(false), a failure is a warning. V(true) by default.
+      - C(warn), C(fail), limits as a dictionary of measures, such as C(latency_ms), which every type measures. The
+        check warns, or fails, when a measure is at its limit or worse. A limit of V(null) takes a default one away.
+      - C(ttl), the seconds for which an answer is kept in O(cache_dir) and served again, up to a tenth more by chance.
+        V(0) by default, which is never.
+      - C(failure_ttl), the same for a failure, V(30) by default; twice as long after each further one, up to C(ttl).
+      - C(stale_while_revalidate), for how many more seconds an old answer is served while one caller asks anew, C(ttl)
+        by default.
+      - C(stale_if_error), for how many more seconds an old answer is served when there is no other, V(3600) by default.
       - Options of V(http) follow.
       - C(url), with V(http://) or V(https://). Required. No proxy is used.
       - C(method), V(GET) by default. No body is sent.
@@ -86,6 +94,12 @@ options:
     description: Seconds between two rounds.
     type: float
     default: 1
+  cache_dir:
+    description:
+      - The folder that keeps answers with a C(ttl), and what a check noted for its next look. Whoever is to share them
+        has to run as the same user.
+      - V(/var/cache/holdfast/probes) by default, or V(~/.cache/holdfast/probes) for users other than root.
+    type: path
   required:
     description: Whether the task fails when it is not reached. With V(false) it only reports.
     type: bool
@@ -168,6 +182,20 @@ results:
     critical:
       description: Whether it can fail the whole.
       type: bool
+    values:
+      description: What was measured.
+      type: dict
+    verdict:
+      description: A word for what is wrong, where the type has one, such as V(stalled) of a queue.
+      type: str
+    cache:
+      description:
+        - V(live) for an answer that is not kept, V(miss) for one that was asked for and kept, V(hit) for a kept one, and
+          V(stale) for one older than its C(ttl).
+      type: str
+    age:
+      description: How many seconds ago it was asked for.
+      type: float
 rounds:
   description: How many rounds there were.
   returned: always
@@ -189,6 +217,7 @@ prometheus:
 """
 
 from dataclasses import asdict
+from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -197,6 +226,7 @@ from ..module_utils.holdfast.probe.checks import FAIL
 from ..module_utils.holdfast.probe.parse import parse, secrets_of
 from ..module_utils.holdfast.probe.report import as_health_json, as_prometheus
 from ..module_utils.holdfast.probe.run import Gate, Outcome, run_gate
+from ..module_utils.holdfast.probe.store import Store, default_folder
 
 
 class ProbeModule(AnsibleModule):
@@ -237,12 +267,14 @@ def main() -> None:
             "successes": {"type": "int", "default": 1},
             "timeout": {"type": "float", "default": 0},
             "interval": {"type": "float", "default": 1},
+            "cache_dir": {"type": "path"},
             "required": {"type": "bool", "default": True},
         },
         supports_check_mode=True,
     )
     try:
-        outcome = run_gate(parse(module.params["checks"]), gate_of(module), dry_run=module.check_mode)
+        store = Store(Path(module.params["cache_dir"] or default_folder()), read_only=module.check_mode)
+        outcome = run_gate(parse(module.params["checks"]), gate_of(module), store, dry_run=module.check_mode)
     except HoldfastError as error:
         module.fail_json(msg=str(error))
     for result in outcome.warnings:

@@ -8,6 +8,7 @@ Numbers and truth values are taken from texts too: a template may have been rend
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
 from collections.abc import Callable, Mapping
@@ -64,6 +65,25 @@ def seconds(value: Any) -> float:
     if not 0 < number < float("inf"):
         raise ValueError("must be more than 0 seconds")
     return number
+
+
+def duration(value: Any) -> float:
+    """A number of seconds, 0 included."""
+    found = number(value)
+    if found < 0:
+        raise ValueError("must be at least 0 seconds")
+    return found
+
+
+def number(value: Any) -> float:
+    """A finite number."""
+    try:
+        found = float(text(value))
+    except ValueError:
+        raise ValueError("must be a number") from None
+    if not math.isfinite(found):
+        raise ValueError("must be a finite number")
+    return found
 
 
 def integers(value: Any) -> list[int]:

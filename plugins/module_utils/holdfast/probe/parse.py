@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from ..errors import InvalidInput
 from . import options
-from .checks import DEFAULT_TIMEOUT_S, Check, Option, mask
+from .checks import DEFAULT_TIMEOUT_S, LATENCY, Caching, Check, Measure, Option, mask
 from .types import TYPES
 
 COMMON = {
@@ -22,6 +22,12 @@ COMMON = {
     "type": Option(options.text, required=True),
     "timeout": Option(options.seconds, DEFAULT_TIMEOUT_S),
     "critical": Option(options.boolean, True),
+    "warn": Option(options.mapping, {}),
+    "fail": Option(options.mapping, {}),
+    "ttl": Option(options.duration),
+    "failure_ttl": Option(options.duration, 30.0),
+    "stale_while_revalidate": Option(options.duration),
+    "stale_if_error": Option(options.duration, 3600.0),
 }
 
 _SECRET_OPTIONS = {name for kind in TYPES.values() for name, option in kind.options.items() if option.secret}
@@ -65,7 +71,39 @@ def _parse_one(number: int, entry: Any) -> Check:
     secrets = secrets_of([entry])
     name = mask(values.pop("name") or f"{kind} {TYPES[kind].target(values)}", secrets)
     common = {option: values.pop(option) for option in ("type", "timeout", "critical")}
-    return Check(name=name, options=values, secrets=secrets, **common)
+    measures = {**LATENCY, **TYPES[kind].measures}
+    return Check(
+        name=name,
+        caching=_caching(values, TYPES[kind].ttl),
+        warn=_limits(where, kind, "warn", measures, values.pop("warn")),
+        fail=_limits(where, kind, "fail", measures, values.pop("fail")),
+        options=values,
+        secrets=secrets,
+        **common,
+    )
+
+
+def _limits(
+    where: str, kind: str, side: str, measures: Mapping[str, Measure], given: Mapping[str, Any]
+) -> dict[str, float]:
+    """The limits of one side: the type's own, and those given in their place; one of None is taken away."""
+    for name in given:
+        if name not in measures:
+            hint = _nearest(name, measures)
+            raise InvalidInput(f"{where}: the type {kind} measures no {name!r}{hint} It measures: {_listed(measures)}.")
+    try:
+        wanted = {name: None if value is None else options.number(value) for name, value in given.items()}
+    except ValueError as error:
+        raise InvalidInput(f"{where}: each limit in {side!r} {error}.") from None
+    limits = {**{name: getattr(measure, side) for name, measure in measures.items()}, **wanted}
+    return {name: limit for name, limit in limits.items() if limit is not None}
+
+
+def _caching(values: dict[str, Any], ttl_of_type: float) -> Caching:
+    found = {name: values.pop(name) for name in ("ttl", "failure_ttl", "stale_while_revalidate", "stale_if_error")}
+    ttl = ttl_of_type if found["ttl"] is None else found["ttl"]
+    window = found["stale_while_revalidate"]
+    return Caching(ttl, min(found["failure_ttl"], ttl), ttl if window is None else window, found["stale_if_error"])
 
 
 def _value(where: str, kind: str, name: str, option: Option, value: Any) -> Any:

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
-from .checks import FAIL, PASS, WARN, Check, Result, Unhealthy, mask
+from .background import in_background
+from .cache import Ask
+from .checks import FAIL, LATENCY, PASS, WARN, Answer, Check, Look, Result, Unhealthy, mask
 from .deadline import Deadline
+from .store import Store
 from .types import TYPES
 
 _GRACE_S = 0.2
@@ -70,68 +73,144 @@ class _Run(threading.Thread):
     left behind and its result is that there was no answer.
     """
 
-    def __init__(self, check: Check) -> None:
+    def __init__(self, check: Check, store: Store) -> None:
         super().__init__(daemon=True)
         self._check = check
-        self._answer: tuple[bool, str, float] | None = None
+        self._store = store
+        self._answer: Answer | None = None
         self._begun = time.monotonic()
         self.start()
 
     def run(self) -> None:
-        good, output = self._ask()
-        self._answer = (good, output, time.monotonic() - self._begun)
-
-    def _ask(self) -> tuple[bool, str]:
-        check = self._check
+        deadline = Deadline(self._check.timeout)
+        if not self._store.keeps(self._check):
+            self._answer = ask(self._check, self._store)
+            return
         try:
-            return True, TYPES[check.type].run(check.options, Deadline(check.timeout))
-        except Unhealthy as seen:
-            return False, str(seen)
+            self._answer = self._store.answer(self._check, lambda: ask(self._check, self._store), deadline)
         except TimeoutError:
-            return False, self._too_late()
-        except Exception as error:  # a probe that breaks is a finding, not the end of all the others
-            return False, f"the probe broke: {error!r}"
+            self._answer = self._none()
 
-    def _too_late(self) -> str:
-        return f"no answer within {self._check.timeout:g} s"
+    def _none(self) -> Answer:
+        took = (time.monotonic() - self._begun) * 1000
+        return Answer(_too_late(self._check), FAIL, round(took, 1), self._store.clock(), outage=True)
 
-    def result(self) -> Result:
+    def answer(self) -> Answer:
         """What came of it, or that nothing did in time."""
         self.join(max(0.0, self._begun + self._check.timeout + _GRACE_S - time.monotonic()))
-        good, output, took = self._answer or (False, self._too_late(), time.monotonic() - self._begun)
-        return _result(self._check, good, output, took)
+        return self._answer or self._none()
 
 
-def _result(check: Check, good: bool, output: str, took: float) -> Result:
+def _too_late(check: Check) -> str:
+    return f"no answer within {check.timeout:g} s"
+
+
+def ask(check: Check, store: Store) -> Answer:
+    """Have a check look, whatever is kept; no secret of it is in the answer."""
+    begun = time.monotonic()
+    look = Look(check.options, Deadline(check.timeout), store.notes(check), store.clock())
+    try:
+        seen = TYPES[check.type].run(look)
+        found = Answer(seen.output, seen.status, 0.0, 0.0, dict(seen.values), seen.verdict)
+    except Unhealthy as error:
+        found = Answer(
+            str(error), error.status, 0.0, 0.0, {}, error.verdict, outage=error.outage, retry_after=error.retry_after
+        )
+    except TimeoutError:
+        found = Answer(_too_late(check), FAIL, 0.0, 0.0, outage=True)
+    except Exception as error:  # a probe that breaks is a finding, not the end of all the others
+        found = Answer(f"the probe broke: {error!r}", FAIL, 0.0, 0.0)
+    took = round((time.monotonic() - begun) * 1000, 1)
+    return replace(found, output=mask(found.output, check.secrets), latency_ms=took, at=store.clock())
+
+
+def judge(check: Check, answer: Answer) -> Result:
+    """The answer by the check's limits."""
+    values = {"latency_ms": answer.latency_ms, **answer.values}
+    status, output = answer.status, answer.output
+    for side, limits in ((FAIL, check.fail), (WARN, check.warn)):
+        over = _over(check, values, limits)
+        if over and status in (PASS, WARN) and side != status:
+            status, output = side, f"{'; '.join(over)} ({answer.output})"
+            break
     return Result(
         name=check.name,
         type=check.type,
-        status=PASS if good else (FAIL if check.critical else WARN),
-        output=mask(output, check.secrets),
-        latency_ms=round(took * 1000, 1),
-        time=datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+        status=WARN if status == FAIL and not check.critical else status,
+        output=output,
+        latency_ms=answer.latency_ms,
+        time=datetime.fromtimestamp(answer.at, timezone.utc).isoformat(timespec="milliseconds"),
         critical=check.critical,
+        values=values,
+        verdict=answer.verdict,
+        cache=answer.served,
+        age=answer.age,
     )
 
 
-def run_round(checks: Sequence[Check], *, dry_run: bool = False) -> list[Result]:
+def _over(check: Check, values: Mapping[str, float], limits: Mapping[str, float]) -> list[str]:
+    """Each value that is at its limit or worse, in words."""
+    measures = {**LATENCY, **TYPES[check.type].measures}
+    return [
+        f"{name} is {values[name]:g}{measures[name].unit and ' ' + measures[name].unit}, the limit is {limit:g}"
+        for name, limit in limits.items()
+        if name in values and measures[name].reached(values[name], limit)
+    ]
+
+
+def run_round(checks: Sequence[Check], store: Store | None = None, *, dry_run: bool = False) -> list[Result]:
     """Run all checks side by side; results in the checks' order.
 
     In a dry run, checks that may change something are not run; they pass and say so.
     """
-    runs = [None if dry_run and TYPES[check.type].may_change else _Run(check) for check in checks]
-    return [
-        run.result() if run else _result(check, True, "not run in check mode: it may change something", 0.0)
-        for check, run in zip(checks, runs)
-    ]
+    store = store or Store()
+    begun = _begin(checks, store, dry_run)
+    return [judge(check, one.answer() if isinstance(one, _Run) else one) for check, one in zip(checks, begun)]
 
 
-def run_gate(checks: Sequence[Check], gate: Gate, *, dry_run: bool = False) -> Outcome:
+def _begin(checks: Sequence[Check], store: Store, dry_run: bool) -> list[_Run | Answer]:
+    """The answers that are there already, and a thread for each of the others."""
+    kept: dict[int, Answer] = {}
+    behind: list[tuple[Check, int]] = []
+    for number, check in enumerate(checks):
+        if dry_run and TYPES[check.type].may_change:
+            kept[number] = Answer("not run in check mode: it may change something", PASS, 0.0, store.clock())
+        elif store.keeps(check):
+            answer, wanted = store.look_up(check)
+            if answer is not None:
+                kept[number] = answer
+                if wanted is Ask.BEHIND and not dry_run and (lock := store.claim(check)) is not None:
+                    behind.append((check, lock))
+    if behind:
+        # Before any thread is started: of several threads, fork() keeps one.
+        in_background(lambda: _refresh(behind, store))
+        for _, lock in behind:
+            store.release(lock)
+    return [kept[number] if number in kept else _Run(check, store) for number, check in enumerate(checks)]
+
+
+def _refresh(behind: Sequence[tuple[Check, int]], store: Store) -> None:
+    """Ask, side by side, what is old; each lock goes as soon as its check has been answered."""
+
+    def refresh(check: Check, lock: int) -> None:
+        store.keep(check, ask(check, store))
+        store.release(lock)
+
+    threads = [threading.Thread(target=refresh, args=one, daemon=True) for one in behind]
+    for thread in threads:
+        thread.start()
+    limit = Deadline(max(check.timeout for check, _ in behind) + _GRACE_S)
+    for thread in threads:
+        thread.join(0 if limit.over else limit.left())
+
+
+def run_gate(checks: Sequence[Check], gate: Gate, store: Store | None = None, *, dry_run: bool = False) -> Outcome:
     """Run rounds until the gate opens or its time is over."""
+    store = store or Store()
     started = time.monotonic()
     green = rounds = 0
     while True:
-        results = run_round(checks, dry_run=dry_run)
+        results = run_round(checks, store, dry_run=dry_run)
         rounds += 1
         elapsed = time.monotonic() - started
         outcome = Outcome(results, rounds, round(elapsed, 3))

@@ -11,11 +11,10 @@ import shlex
 import signal
 import subprocess
 import threading
-from collections.abc import Mapping
-from typing import IO, Any
+from typing import IO
 
 from .. import options as opt
-from ..checks import CheckType, Option, Unhealthy, excerpt
+from ..checks import CheckType, Look, Option, Seen, Unhealthy, excerpt
 from ..deadline import Deadline
 
 _KEPT = 1 << 20
@@ -42,8 +41,9 @@ class _Listener(threading.Thread):
         return bytes(self._kept).decode(errors="replace")
 
 
-def check_command(options: Mapping[str, Any], deadline: Deadline) -> str:
+def check_command(look: Look) -> Seen:
     """Run a command; when its time is over it is killed with all that it started."""
+    options, deadline = look.options, look.deadline
     status, output = _run(options["command"], options["chdir"], deadline)
     if status not in options["exit_status"]:
         wanted = " or ".join(map(str, options["exit_status"]))
@@ -52,7 +52,7 @@ def check_command(options: Mapping[str, Any], deadline: Deadline) -> str:
     expected = options["output_contains"]
     if expected is not None and expected not in output:
         raise Unhealthy(f"expected the output to contain {expected!r} ({_said(output)})")
-    return f"exit status {status}"
+    return Seen(f"exit status {status}")
 
 
 def _run(words: list[str], folder: str | None, deadline: Deadline) -> tuple[int, str]:

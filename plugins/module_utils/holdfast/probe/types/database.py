@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from .. import options as opt
-from ..checks import CheckType, Option, Unhealthy, excerpt, same
+from ..checks import CheckType, Look, Option, Seen, Unhealthy, excerpt, same
 from ..deadline import Deadline
 
 _SQLITE_STEPS = 10_000
 _NOTHING = object()
 
 
-def check_database(options: Mapping[str, Any], deadline: Deadline) -> str:
+def check_database(look: Look) -> Seen:
     """Log in and put the query; with `expect`, compare the first value of its first row."""
+    options, deadline = look.options, look.deadline
     seen = _QUERIES[options["engine"]](options, deadline)
     if isinstance(seen, (bytes, bytearray)):
         seen = seen.decode(errors="replace")
@@ -28,7 +29,7 @@ def check_database(options: Mapping[str, Any], deadline: Deadline) -> str:
         raise Unhealthy(f"expected the query to give {wanted!r}, it gave no row")
     if wanted is not None and not same(seen, wanted):
         raise Unhealthy(f"expected the query to give {wanted!r}, got {excerpt(repr(seen))}")
-    return "the database answered"
+    return Seen("the database answered")
 
 
 def _first(row: Any) -> Any:

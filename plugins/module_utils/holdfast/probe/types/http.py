@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from .. import options as opt
-from ..checks import CheckType, Option, Unhealthy, excerpt, same
+from ..checks import CheckType, Look, Option, Seen, Unhealthy, excerpt, same
 from ..deadline import Deadline, TimedSocket, TimedTLSSocket, connect, secure, why
 
 _BODY_LIMIT = 1 << 20
@@ -181,8 +181,9 @@ def _decode(body: bytes, charset: str) -> str:
         return body.decode(errors="replace")
 
 
-def check_http(options: Mapping[str, Any], deadline: Deadline) -> str:
+def check_http(look: Look) -> Seen:
     """Ask for a URL; with `bypass_path`, first for the cookie that lets through maintenance."""
+    options, deadline = look.options, look.deadline
     browser = _Browser(options, deadline)
     path = options["bypass_path"]
     bypass = browser.ask("GET", urljoin(options["url"], "/" + path.lstrip("/"))) if path else None
@@ -194,7 +195,7 @@ def check_http(options: Mapping[str, Any], deadline: Deadline) -> str:
         hint = f"; its bypass path had answered {bypass.status}" if bypass and bypass.status >= 400 else ""
         raise Unhealthy(f"expected status {wanted}, got {answer.seen()}{hint}")
     _insist_on_body(options, answer.body)
-    return f"status {answer.status}"
+    return Seen(f"status {answer.status}")
 
 
 def _insist_on_body(options: Mapping[str, Any], body: str) -> None:

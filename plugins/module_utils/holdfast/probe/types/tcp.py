@@ -6,16 +6,15 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
-from typing import Any
 
 from .. import options as opt
-from ..checks import CheckType, Option, Unhealthy
-from ..deadline import Deadline, connect, why
+from ..checks import CheckType, Look, Option, Seen, Unhealthy
+from ..deadline import connect, why
 
 
-def check_tcp(options: Mapping[str, Any], deadline: Deadline) -> str:
+def check_tcp(look: Look) -> Seen:
     """Open a connection and close it."""
+    options, deadline = look.options, look.deadline
     where = f"{options['host']} port {options['port']}"
     try:
         connect(options["host"], options["port"], deadline).close()
@@ -24,7 +23,7 @@ def check_tcp(options: Mapping[str, Any], deadline: Deadline) -> str:
     except (OSError, ValueError) as error:
         reason = why(error) if isinstance(error, OSError) else str(error)
         raise Unhealthy(f"cannot connect to {where}: {reason}") from error
-    return f"connected to {where}"
+    return Seen(f"connected to {where}")
 
 
 TCP = CheckType(
