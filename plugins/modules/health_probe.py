@@ -190,8 +190,8 @@ results:
       type: str
     cache:
       description:
-        - V(live) for an answer that is not kept, V(miss) for one that was asked for and kept, V(hit) for a kept one, and
-          V(stale) for one older than its C(ttl).
+        - V(live) for an answer that is not kept, V(miss) for one that was asked for and kept, V(hit) for a kept one,
+          and V(stale) for one older than its C(ttl).
       type: str
     age:
       description: How many seconds ago it was asked for.
