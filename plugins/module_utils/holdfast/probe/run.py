@@ -67,29 +67,34 @@ class Outcome:
 
 
 class _Run(threading.Thread):
-    """One check on its way.
+    """One check on its way. It looks by itself, or waits for another caller that does when answers are `shared`.
 
     A probe keeps to its deadline by itself. Should it not, as in the resolver or a driver, which know none, it is
     left behind and its result is that there was no answer.
     """
 
-    def __init__(self, check: Check, store: Store) -> None:
+    def __init__(self, check: Check, store: Store, *, shared: bool) -> None:
         super().__init__(daemon=True)
         self._check = check
         self._store = store
+        self._shared = shared
+        self._looking = False
         self._answer: Answer | None = None
         self._begun = time.monotonic()
         self.start()
 
     def run(self) -> None:
-        deadline = Deadline(self._check.timeout)
-        if not self._store.keeps(self._check):
-            self._answer = ask(self._check, self._store)
+        if not self._shared:
+            self._answer = self._look()
             return
         try:
-            self._answer = self._store.answer(self._check, lambda: ask(self._check, self._store), deadline)
+            self._answer = self._store.answer(self._check, self._look, Deadline(self._check.timeout))
         except TimeoutError:
             self._answer = self._none()
+
+    def _look(self) -> Answer:
+        self._looking = True
+        return ask(self._check, self._store)
 
     def _none(self) -> Answer:
         took = (time.monotonic() - self._begun) * 1000
@@ -98,7 +103,10 @@ class _Run(threading.Thread):
     def answer(self) -> Answer:
         """What came of it, or that nothing did in time."""
         self.join(max(0.0, self._begun + self._check.timeout + _GRACE_S - time.monotonic()))
-        return self._answer or self._none()
+        if self._answer:
+            return self._answer
+        # One that was left behind will not tell the others.
+        return self._store.keep(self._check, self._none()) if self._shared and self._looking else self._none()
 
 
 def _too_late(check: Check) -> str:
@@ -186,22 +194,18 @@ def _begin(checks: Sequence[Check], store: Store, dry_run: bool) -> list[_Run | 
         in_background(lambda: _refresh(behind, store))
         for _, lock in behind:
             store.release(lock)
-    return [kept[number] if number in kept else _Run(check, store) for number, check in enumerate(checks)]
+    return [
+        kept[number] if number in kept else _Run(check, store, shared=store.keeps(check))
+        for number, check in enumerate(checks)
+    ]
 
 
 def _refresh(behind: Sequence[tuple[Check, int]], store: Store) -> None:
-    """Ask, side by side, what is old; each lock goes as soon as its check has been answered."""
-
-    def refresh(check: Check, lock: int) -> None:
-        store.keep(check, ask(check, store))
+    """Ask, side by side, what is old; each lock goes when its check has been answered."""
+    runs = [_Run(check, store, shared=False) for check, _ in behind]
+    for run, (check, lock) in zip(runs, behind):
+        store.keep(check, run.answer())
         store.release(lock)
-
-    threads = [threading.Thread(target=refresh, args=one, daemon=True) for one in behind]
-    for thread in threads:
-        thread.start()
-    limit = Deadline(max(check.timeout for check, _ in behind) + _GRACE_S)
-    for thread in threads:
-        thread.join(0 if limit.over else limit.left())
 
 
 def run_gate(checks: Sequence[Check], gate: Gate, store: Store | None = None, *, dry_run: bool = False) -> Outcome:
