@@ -16,7 +16,7 @@ from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.probe.par
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.probe.run import run_round
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.probe.store import Store
 
-from support.externals import ExternalAPI, stripe_server
+from support.externals import Stripe, stripe_server
 from support.playbook import run_module
 from support.processes import wait_until
 
@@ -26,22 +26,22 @@ LATER_S = 400.0  # past the TTL of 300 s, within the window in which one asks be
 
 
 @pytest.fixture
-def stripe() -> Iterator[ExternalAPI]:
+def stripe() -> Iterator[Stripe]:
     with stripe_server(KEY) as server:
         yield server
 
 
-def check(server: ExternalAPI, **options: Any) -> dict[str, Any]:
+def check(server: Stripe, **options: Any) -> dict[str, Any]:
     return {"type": "stripe", "url": server.url, "api_key": KEY, **options}
 
 
-def look(server: ExternalAPI, folder: Path, later: float = 0.0, **options: Any) -> Result:
+def look(server: Stripe, folder: Path, later: float = 0.0, **options: Any) -> Result:
     """What one caller gets whose clock is so many seconds ahead."""
     store = Store(folder, clock=lambda: time.time() + later)
     return run_round(parse([check(server, **options)]), store)[0]
 
 
-def crowd(server: ExternalAPI, folder: Path, later: float = 0.0) -> list[tuple[Result, float]]:
+def crowd(server: Stripe, folder: Path, later: float = 0.0) -> list[tuple[Result, float]]:
     """What processes get that look at the same moment, and the milliseconds each waited for it."""
     fork = multiprocessing.get_context("fork")
     together, answers = fork.Barrier(CALLERS), fork.SimpleQueue()
@@ -111,7 +111,7 @@ def test_the_key_is_neither_in_what_is_kept_nor_in_what_is_shown(stripe, tmp_pat
         assert KEY.encode() not in kept
 
 
-@pytest.mark.parametrize("mode", ["silent", "drip", "endless_headers"])
+@pytest.mark.parametrize("mode", ["silent", "drip", "drip_headers"])
 def test_five_seconds_are_all_that_a_server_gets(stripe, tmp_path, mode):
     stripe.mode = mode
     begun = time.monotonic()
