@@ -187,8 +187,8 @@ def impostor(path: Path, answer: Callable[[socket.socket], None]) -> Iterator[st
                 connection, _ = listener.accept()
                 with connection, contextlib.suppress(OSError):
                     asked = b""
-                    while b"</methodCall>" not in asked:
-                        asked += connection.recv(65536)
+                    while b"</methodCall>" not in asked and (part := connection.recv(65536)):
+                        asked += part
                     answer(connection)
 
     with socket.socket(socket.AF_UNIX) as listener:
