@@ -34,7 +34,8 @@ options:
     description:
       - The checks, at least one. Each is a dictionary with its type's options and these.
       - C(name), unique among the checks. Without it, the type and what it looks at.
-      - C(type), one of V(http), V(tcp), V(command), V(database). Required.
+      - C(type), one of V(http), V(tcp), V(command), V(database), V(disk), V(memory), V(load), V(process),
+        V(supervisor), V(systemd), V(scheduler). Required.
       - C(timeout), the seconds that all of the check may take. 5 by default.
       - C(critical). Of an advisory check, one where this is V(false), a failure is a warning. V(true) by default.
       - C(warn), C(fail), limits as a dictionary of measures, such as C(latency_ms), which every type measures. The
@@ -76,6 +77,43 @@ options:
       - C(login_unix_socket), the socket, or for V(postgresql) its folder.
       - C(query), V(SELECT 1) by default. It is put in a transaction that cannot write.
       - C(expect), what the first value of its first row must be, compared as text.
+      - Options of V(disk) follow.
+      - C(path), on the filesystem that is meant. Required.
+      - Measures C(used_percent), as df does, C(inodes_percent) (each warns at 80, fails at 90), C(free_mb) (MiB, lower
+        is worse).
+      - V(memory) has no options, and needs Linux. Measures C(used_percent) (%, warns at 85, fails at 95),
+        C(available_mb) (MiB, lower is worse), C(swap_percent) (warns at 80) where there is swap. Where a control group
+        of version 2 sets this process a lower limit, each measure is the worse of the two.
+      - V(load) has no options, and needs Linux. Measures C(load1), C(load5) (warns at 1.5, fails at 4), C(load15), the
+        load averages per processor that can be used.
+      - Options of V(process) follow. It needs Linux, and C(process) or C(match).
+      - C(process), its name, of which the kernel keeps 15 bytes; C(match), a regular expression that is searched for
+        in its command line; C(user), the name or number of who it runs as.
+      - Measures C(count) (lower is worse, fails at 0), C(rss_mb) (MiB, all together, with all that they started),
+        C(oldest_s) and C(youngest_s) (seconds that they run; of the latter, lower is worse), C(files_percent) (the most
+        open files of one, as a share of its limit, where this user may know).
+      - Options of V(supervisor) follow.
+      - C(socket), that of supervisord, by default V(/run/supervisor.sock), V(/var/run/supervisor.sock) or
+        V(/run/supervisor/supervisor.sock), whichever there is; or C(url), such as V(http://127.0.0.1:9001).
+        C(login_user), C(login_password), where it wants them.
+      - C(programs), a list of V(group:name), V(group:*), or a bare name of a program or a group. All by default. One
+        that is FATAL, BACKOFF, STOPPED, UNKNOWN, or EXITED with another status than 0, fails; STARTING and STOPPING are
+        a warning, and so is EXITED with 0 of a program in the list.
+      - C(window), for how many seconds a new start counts, V(600) by default.
+      - Measures C(running) (lower is worse), C(not_running), C(restarts) (the most new starts of one program that looks
+        within the window have seen; warns at 3, fails at 10), C(youngest_s) (seconds that the last one to start runs;
+        lower is worse).
+      - Options of V(systemd) follow.
+      - C(units), a list, required. One that is not active fails; one that is being started or stopped is a warning. Of
+        a service that a timer starts, name the timer.
+      - C(user), whether to ask the manager of the user instead of the system's. V(false) by default.
+      - Measures C(restarts) (the most automatic ones of one unit since it was started by hand), C(memory_mb) (MiB, all
+        together).
+      - Options of V(scheduler) follow.
+      - C(file), which each run of a cron job, or of Laravel's C(schedule:run), renews. Required. When it has a time in
+        it (seconds since 1970, or ISO 8601 with its offset from UTC), that is the last run; otherwise it is when it was
+        last written. Without the file, the check says what to type to have one.
+      - Measures C(age_s) (seconds, warns at 120, fails at 300). A last run in the future is a warning.
     type: list
     elements: dict
     required: true
@@ -138,6 +176,14 @@ EXAMPLES = r"""
         type: tcp
         port: 6379
         critical: false
+      - type: disk
+        path: /var/www
+        fail:
+          free_mb: 500
+      - type: supervisor
+        programs: ["shop-worker:*"]
+      - type: scheduler
+        file: /var/www/shop/shared/storage/framework/scheduled
 
 - name: Look, and go on whatever is seen
   holdfast.deploy.health_probe:

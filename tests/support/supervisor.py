@@ -24,10 +24,10 @@ supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
 
 
 @contextlib.contextmanager
-def supervisor(folder: Path, programs: Mapping[str, Mapping[str, str]]) -> Iterator[Path]:
-    """A supervisord with these programs; gives the path of its configuration."""
+def supervisor(folder: Path, programs: Mapping[str, Mapping[str, str]], sections: str = "") -> Iterator[Path]:
+    """A supervisord with these programs, and further sections of its configuration, whose path it gives."""
     config = folder / "supervisord.conf"
-    text = _CONFIG.format(folder=folder)
+    text = _CONFIG.format(folder=folder) + sections
     for name, settings in programs.items():
         text += f"[program:{name}]\n" + "".join(f"{key} = {value}\n" for key, value in settings.items())
     config.write_text(text)

@@ -81,6 +81,19 @@ def connect(host: str, port: int, deadline: Deadline) -> TimedSocket:
     raise failure
 
 
+def connect_unix(path: str, deadline: Deadline) -> TimedSocket:
+    """A connection to a socket in the filesystem. Raises OSError, TimeoutError included."""
+    connection = TimedSocket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.deadline = deadline
+    try:
+        connection.settimeout(deadline.left())
+        connection.connect(path)
+    except OSError:
+        connection.close()
+        raise
+    return connection
+
+
 def secure(connection: TimedSocket, context: ssl.SSLContext, name: str) -> TimedTLSSocket:
     """The connection after a TLS handshake, which must end in the same time. `name` is asked for and verified.
 

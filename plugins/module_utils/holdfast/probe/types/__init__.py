@@ -8,7 +8,26 @@ from __future__ import annotations
 from ..checks import CheckType
 from .command import COMMAND
 from .database import DATABASE
+from .disk import DISK
 from .http import HTTP
+from .load import LOAD
+from .memory import MEMORY
+from .process import PROCESS
+from .scheduler import SCHEDULER
+from .supervisor import SUPERVISOR
+from .systemd import SYSTEMD
 from .tcp import TCP
 
-TYPES: dict[str, CheckType] = {"http": HTTP, "tcp": TCP, "command": COMMAND, "database": DATABASE}
+TYPES: dict[str, CheckType] = {
+    "http": HTTP,
+    "tcp": TCP,
+    "command": COMMAND,
+    "database": DATABASE,
+    "disk": DISK,
+    "memory": MEMORY,
+    "load": LOAD,
+    "process": PROCESS,
+    "supervisor": SUPERVISOR,
+    "systemd": SYSTEMD,
+    "scheduler": SCHEDULER,
+}
