@@ -9,6 +9,17 @@ from ..checks import CheckType
 from .command import COMMAND
 from .database import DATABASE
 from .http import HTTP
+from .mysql import MYSQL
+from .postgresql import POSTGRESQL
+from .sqlite import SQLITE
 from .tcp import TCP
 
-TYPES: dict[str, CheckType] = {"http": HTTP, "tcp": TCP, "command": COMMAND, "database": DATABASE}
+TYPES: dict[str, CheckType] = {
+    "http": HTTP,
+    "tcp": TCP,
+    "command": COMMAND,
+    "database": DATABASE,
+    "mysql": MYSQL,
+    "postgresql": POSTGRESQL,
+    "sqlite": SQLITE,
+}
