@@ -21,6 +21,7 @@ attributes:
     support: full
     description:
       - Checks of type C(command) may change something, so they are not run; they pass, and their output says so.
+      - Neither are checks of a database with C(write).
       - All others only read and are run as ever, but a method of HTTP other than C(GET) is sent too.
   diff_mode:
     support: none
@@ -35,7 +36,7 @@ options:
       - The checks, at least one. Each is a dictionary with its type's options and these.
       - C(name), unique among the checks. Without it, the type and what it looks at.
       - C(type), one of V(http), V(tcp), V(command), V(database), V(disk), V(memory), V(load), V(process),
-        V(supervisor), V(systemd), V(scheduler). Required.
+        V(supervisor), V(systemd), V(scheduler), V(mysql), V(postgresql), V(sqlite). Required.
       - C(timeout), the seconds that all of the check may take. 5 by default.
       - C(critical). Of an advisory check, one where this is V(false), a failure is a warning. V(true) by default.
       - C(warn), C(fail), limits as a dictionary of measures, such as C(latency_ms), which every type measures. The
@@ -114,6 +115,23 @@ options:
         it (seconds since 1970, or ISO 8601 with its offset from UTC), that is the last run; otherwise it is when it was
         last written. Without the file, the check says what to type to have one.
       - Measures C(age_s) (seconds, warns at 120, fails at 300). A last run in the future is a warning.
+      - Options of V(mysql), which is MariaDB too, V(postgresql) and V(sqlite) follow. Besides logging in they look at
+        the server itself.
+      - C(database), C(query), C(expect), and those of login but for V(sqlite), as with V(database). Without the two no
+        query is put.
+      - C(write), V(false) by default. Whether to write one row for this host in the table C(holdfast_probe), which is
+        made if it is missing, and to read it back. All else is read-only.
+      - C(replica), V(false) by default, not with V(sqlite). Whether the server has to be a replica that replicates.
+        It is never written then.
+      - C(integrity), V(false) by default, only with V(sqlite). Whether to read the whole file for damage.
+      - Measures of all three are C(write_ms). Of V(mysql) and V(postgresql), C(replication_lag_s), of a replica, warns
+        at 30 and fails at 300; C(connections_percent), of those the server allows to users, 80 and 95;
+        C(longest_transaction_s), 300 and 3600. Of V(postgresql), C(longest_prepared_s), of prepared transactions, 300
+        and 3600; C(wraparound_percent), of the transaction numbers there are, 50 and 80; C(replicas), where lower is
+        worse, and C(replica_lag_bytes), of the replicas that it feeds. Of V(sqlite), C(wal_mb), 64 and 1024.
+      - What the user has no right to see is not measured, and the output names the C(GRANT) it takes. For MySQL that is
+        C(PROCESS) for transactions and C(REPLICATION CLIENT), or MariaDB's C(SLAVE MONITOR), for C(replica); for
+        PostgreSQL C(pg_read_all_stats).
     type: list
     elements: dict
     required: true

@@ -112,7 +112,7 @@ class CheckType:
     `run` returns what it found good, and raises Unhealthy or TimeoutError. `target` gives what the check looks at,
     for its name. `validate` raises ValueError with the rule that options break together. `measures` are the numbers
     that can have limits. `component` is its componentType in health+json. `ttl` is for how many seconds an answer is
-    good. A type that `may_change` something is not run in a dry run.
+    good. A check whose options `may_change` something is not run in a dry run.
     """
 
     options: Mapping[str, Option]
@@ -122,7 +122,7 @@ class CheckType:
     measures: Mapping[str, Measure] = field(default_factory=dict)
     validate: Callable[[Mapping[str, Any]], None] = lambda options: None
     ttl: float = 0.0
-    may_change: bool = False
+    may_change: Callable[[Mapping[str, Any]], bool] = lambda options: False
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from . import options as opt
-from .checks import Option, Unhealthy, excerpt
-from .deadline import Deadline
+from .checks import Option, Unhealthy, excerpt, same
+from .deadline import Deadline, connect
 
 LOGIN_OPTIONS = {
     "database": Option(opt.text, required=True),
@@ -26,17 +26,39 @@ LOGIN_OPTIONS = {
 }
 
 _SQLITE_STEPS = 10_000
+_MYSQL_NOBODY = {2002, 2003, 2005, 2006, 2013}  # no connection, or a lost one (MySQL, "Client Error Message Reference")
 
 
 class Session:
-    """A connection that can be asked."""
+    """A connection that can be asked. `execute` returns a cursor as PEP 249 describes it."""
 
     def __init__(self, execute: Callable[[str, Sequence[Any]], Any]) -> None:
         self._execute = execute
 
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """The rows of a query; `%s` stands for a value where there are any."""
-        return [tuple(row) for row in self._execute(query, values)]
+        cursor = self._execute(query, values)
+        return [tuple(row) for row in cursor.fetchall()] if cursor.description else []
+
+    def records(self, query: str) -> list[dict[str, Any]]:
+        """The rows of a query by the names of its columns."""
+        cursor = self._execute(query, ())
+        names = [str(column[0]) for column in cursor.description]
+        return [dict(zip(names, row)) for row in cursor.fetchall()]
+
+
+def put_query(session: Session, query: str, expected: Any) -> None:
+    """Put a query. Raises Unhealthy when the first value of its first row is not the expected one, if there is one."""
+    rows = session.rows(query)
+    if expected is None:
+        return
+    if not rows:
+        raise Unhealthy(f"expected the query to give {expected!r}, it gave no row")
+    seen = rows[0][0]
+    if isinstance(seen, (bytes, bytearray)):
+        seen = seen.decode(errors="replace")
+    if not same(seen, expected):
+        raise Unhealthy(f"expected the query to give {expected!r}, got {excerpt(repr(seen))}")
 
 
 @contextlib.contextmanager
@@ -52,9 +74,18 @@ def connected(
         yield session
 
 
-def _refused(options: Mapping[str, Any], error: Exception, *, outage: bool = False) -> Unhealthy:
-    said = excerpt(str(error), type(error).__name__)
-    return Unhealthy(f"the database {options['database']} refused: {said}", outage=outage)
+def _refused(options: Mapping[str, Any], error: Exception) -> Unhealthy:
+    return Unhealthy(f"the database {options['database']} refused: {_words(error)}")
+
+
+def _unreachable(options: Mapping[str, Any], error: Exception) -> Unhealthy:
+    where = options["login_unix_socket"] or options["login_host"]
+    return Unhealthy(f"no answer from the database server at {where}: {_words(error)}", outage=True)
+
+
+def _words(error: Exception) -> str:
+    """What a driver says. PyMySQL gives a number and a text."""
+    return excerpt(str(error.args[-1] if error.args else ""), type(error).__name__)
 
 
 @contextlib.contextmanager
@@ -75,6 +106,9 @@ def _sqlite(options: Mapping[str, Any], deadline: Deadline, writing: bool) -> It
         finally:
             connection.close()
     except sqlite3.Error as error:
+        if "is locked" in str(error):
+            said = f"{path} stayed locked for {deadline.seconds:g} s; by which program, SQLite does not tell"
+            raise Unhealthy(said) from error
         if deadline.over:
             raise TimeoutError from error
         raise _refused(options, error) from error
@@ -86,25 +120,28 @@ def _mysql(options: Mapping[str, Any], deadline: Deadline, writing: bool) -> Ite
         import pymysql
     except ImportError:
         raise Unhealthy("the Python library PyMySQL is not installed for this interpreter") from None
-    connection = None
+    connection: pymysql.Connection[Any] = pymysql.connect(
+        host=options["login_host"],
+        port=options["login_port"] or 3306,
+        user=options["login_user"],
+        password=options["login_password"] or "",
+        unix_socket=options["login_unix_socket"],
+        database=options["database"],
+        charset="utf8mb4",
+        connect_timeout=deadline.left(),
+        read_timeout=deadline.left(),
+        write_timeout=deadline.left(),
+        defer_connect=True,
+    )
     try:
-        connection = pymysql.connect(
-            host=options["login_host"],
-            port=options["login_port"] or 3306,
-            user=options["login_user"],
-            password=options["login_password"] or "",
-            unix_socket=options["login_unix_socket"],
-            database=options["database"],
-            charset="utf8mb4",
-            connect_timeout=deadline.left(),
-            read_timeout=deadline.left(),
-            write_timeout=deadline.left(),
-        )
+        # PyMySQL's limits are for a single read; over TCP without TLS a socket of ours keeps them to one deadline.
+        local = options["login_unix_socket"] is not None
+        connection.connect(None if local else connect(connection.host, connection.port, deadline))
         with connection.cursor() as cursor:
 
             def execute(query: str, values: Sequence[Any]) -> Any:
                 cursor.execute(query, values or None)
-                return cursor.fetchall()
+                return cursor
 
             cursor.execute("START TRANSACTION" if writing else "START TRANSACTION READ ONLY")
             yield Session(execute)
@@ -112,10 +149,11 @@ def _mysql(options: Mapping[str, Any], deadline: Deadline, writing: bool) -> Ite
     except (pymysql.MySQLError, OSError) as error:
         if deadline.over:
             raise TimeoutError from error
-        raise _refused(options, error, outage=connection is None) from error
+        if isinstance(error, OSError) or _MYSQL_NOBODY & {*error.args[:1]}:
+            raise _unreachable(options, error) from error
+        raise _refused(options, error) from error
     finally:
-        if connection is not None:
-            connection.close()
+        connection.close()
 
 
 @contextlib.contextmanager
@@ -137,10 +175,10 @@ def _postgresql(options: Mapping[str, Any], deadline: Deadline, writing: bool) -
             there = True
 
             def execute(query: str, values: Sequence[Any]) -> Any:
-                found = connection.execute(query.encode(), values or None)
-                return found.fetchall() if found.description else []
+                return connection.execute(query.encode(), values or None)
 
-            connection.read_only = not writing
+            # For writing it is as the server sets it for everybody, so that one that is read-only says so.
+            connection.read_only = None if writing else True
             # SET LOCAL, not a connection option: PgBouncer refuses unknown ones.
             connection.execute(f"SET LOCAL statement_timeout = {max(1, int(deadline.left() * 1000))}".encode())
             yield Session(execute)
@@ -149,7 +187,8 @@ def _postgresql(options: Mapping[str, Any], deadline: Deadline, writing: bool) -
     except psycopg.Error as error:
         if deadline.over:
             raise TimeoutError from error
-        raise _refused(options, error, outage=not there) from error
+        # libpq writes what a server said as a severity, a colon and two blanks (pqBuildErrorMessage3).
+        raise (_refused if there or ":  " in str(error) else _unreachable)(options, error) from error
 
 
 _SESSIONS: dict[str, Callable[[Mapping[str, Any], Deadline, bool], AbstractContextManager[Session]]] = {

@@ -12,8 +12,11 @@ from .disk import DISK
 from .http import HTTP
 from .load import LOAD
 from .memory import MEMORY
+from .mysql import MYSQL
+from .postgresql import POSTGRESQL
 from .process import PROCESS
 from .scheduler import SCHEDULER
+from .sqlite import SQLITE
 from .supervisor import SUPERVISOR
 from .systemd import SYSTEMD
 from .tcp import TCP
@@ -30,4 +33,7 @@ TYPES: dict[str, CheckType] = {
     "supervisor": SUPERVISOR,
     "systemd": SYSTEMD,
     "scheduler": SCHEDULER,
+    "mysql": MYSQL,
+    "postgresql": POSTGRESQL,
+    "sqlite": SQLITE,
 }

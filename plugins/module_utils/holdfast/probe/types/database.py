@@ -6,25 +6,15 @@
 from __future__ import annotations
 
 from .. import options as opt
-from ..checks import CheckType, Look, Option, Seen, Unhealthy, excerpt, same
-from ..databases import ENGINES, LOGIN_OPTIONS, connected
+from ..checks import CheckType, Look, Option, Seen
+from ..databases import ENGINES, LOGIN_OPTIONS, connected, put_query
 
 
 def check_database(look: Look) -> Seen:
     """Log in and put the query; with `expect`, compare the first value of its first row."""
     options = look.options
     with connected(options["engine"], options, look.deadline) as session:
-        rows = session.rows(options["query"])
-    wanted = options["expect"]
-    if wanted is None:
-        return Seen("the database answered")
-    if not rows:
-        raise Unhealthy(f"expected the query to give {wanted!r}, it gave no row")
-    seen = rows[0][0]
-    if isinstance(seen, (bytes, bytearray)):
-        seen = seen.decode(errors="replace")
-    if not same(seen, wanted):
-        raise Unhealthy(f"expected the query to give {wanted!r}, got {excerpt(repr(seen))}")
+        put_query(session, options["query"], options["expect"])
     return Seen("the database answered")
 
 
