@@ -6,9 +6,18 @@
 from __future__ import annotations
 
 from ..checks import CheckType
+from .bunny import BUNNY
 from .command import COMMAND
 from .database import DATABASE
 from .http import HTTP
+from .stripe import STRIPE
 from .tcp import TCP
 
-TYPES: dict[str, CheckType] = {"http": HTTP, "tcp": TCP, "command": COMMAND, "database": DATABASE}
+TYPES: dict[str, CheckType] = {
+    "http": HTTP,
+    "tcp": TCP,
+    "command": COMMAND,
+    "database": DATABASE,
+    "stripe": STRIPE,
+    "bunny": BUNNY,
+}
