@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 from ..checks import CheckType
+from .backup import BACKUP
 from .bunny import BUNNY
 from .certificate import CERTIFICATE
 from .command import COMMAND
 from .database import DATABASE
+from .dns import DNS
 from .http import HTTP
 from .stripe import STRIPE
 from .tcp import TCP
@@ -22,6 +24,8 @@ TYPES: dict[str, CheckType] = {
     "database": DATABASE,
     "tls": TLS,
     "certificate": CERTIFICATE,
+    "dns": DNS,
     "stripe": STRIPE,
     "bunny": BUNNY,
+    "backup": BACKUP,
 }
