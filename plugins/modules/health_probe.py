@@ -36,7 +36,8 @@ options:
       - The checks, at least one. Each is a dictionary with its type's options and these.
       - C(name), unique among the checks. Without it, the type and what it looks at.
       - C(type), one of V(http), V(tcp), V(command), V(database), V(disk), V(memory), V(load), V(process),
-        V(supervisor), V(systemd), V(scheduler), V(mysql), V(postgresql), V(sqlite). Required.
+        V(supervisor), V(systemd), V(scheduler), V(mysql), V(postgresql), V(sqlite), V(tls), V(certificate),
+        V(dns), V(stripe), V(bunny), V(backup). Required.
       - C(timeout), the seconds that all of the check may take. 5 by default.
       - C(critical). Of an advisory check, one where this is V(false), a failure is a warning. V(true) by default.
       - C(warn), C(fail), limits as a dictionary of measures, such as C(latency_ms), which every type measures. The

@@ -6,9 +6,13 @@
 from __future__ import annotations
 
 from ..checks import CheckType
+from .backup import BACKUP
+from .bunny import BUNNY
+from .certificate import CERTIFICATE
 from .command import COMMAND
 from .database import DATABASE
 from .disk import DISK
+from .dns import DNS
 from .http import HTTP
 from .load import LOAD
 from .memory import MEMORY
@@ -17,9 +21,11 @@ from .postgresql import POSTGRESQL
 from .process import PROCESS
 from .scheduler import SCHEDULER
 from .sqlite import SQLITE
+from .stripe import STRIPE
 from .supervisor import SUPERVISOR
 from .systemd import SYSTEMD
 from .tcp import TCP
+from .tls import TLS
 
 TYPES: dict[str, CheckType] = {
     "http": HTTP,
@@ -36,4 +42,10 @@ TYPES: dict[str, CheckType] = {
     "mysql": MYSQL,
     "postgresql": POSTGRESQL,
     "sqlite": SQLITE,
+    "tls": TLS,
+    "certificate": CERTIFICATE,
+    "dns": DNS,
+    "stripe": STRIPE,
+    "bunny": BUNNY,
+    "backup": BACKUP,
 }
