@@ -69,7 +69,7 @@ class Supervisor:
         try:
             state = self._call("supervisor.getState")["statename"]
             if state != RUNNING:
-                raise Unhealthy(f"expected Supervisor to be {RUNNING}, it is {excerpt(str(state))}")
+                raise Unhealthy(f"expected Supervisor to be {RUNNING}, it is {_text(state)}")
             return [_program(info) for info in self._call("supervisor.getAllProcessInfo")]
         except (LookupError, TypeError, ValueError) as error:
             raise self._senseless(error) from error
@@ -138,12 +138,16 @@ def _value(body: bytes) -> Any:
 
 def _program(info: Mapping[str, Any]) -> Program:
     return Program(
-        group=str(info["group"]),
-        name=str(info["name"]),
-        state=str(info["statename"]),
+        group=_text(info["group"]),
+        name=_text(info["name"]),
+        state=_text(info["statename"]),
         pid=int(info["pid"]),
         started=int(info["start"]),
         now=int(info["now"]),
         exit_status=int(info["exitstatus"]),
-        said=str(info["spawnerr"] or info["description"]),
+        said=_text(info["spawnerr"] or info["description"]),
     )
+
+
+def _text(value: Any) -> str:
+    return excerpt(str(value), "")

@@ -29,7 +29,9 @@ def check_process(look: Look) -> Seen:
     matching = _matching(look.options, found)
     values = {"count": float(len(matching)), "rss_mb": _rss(matching, found)}
     if not matching:
-        return Seen(f"no process {_target(look.options)}", values)
+        # The first process is always there; who does not see it sees his own only (proc(5), hidepid).
+        hidden = "" if 1 in found else "; /proc hides the processes of other users"
+        return Seen(f"no process {_target(look.options)}{hidden}", values)
     uptimes = [process.uptime for process in matching]
     values["oldest_s"], values["youngest_s"] = round(max(uptimes), 1), round(min(uptimes), 1)
     files = [share for share in (process.files_percent() for process in matching) if share is not None]
@@ -46,13 +48,14 @@ def _rss(matching: list[Process], found: Mapping[int, Process]) -> float:
 def _matching(options: Mapping[str, Any], found: Mapping[int, Process]) -> list[Process]:
     name, match = options["process"], options["match"]
     user = None if options["user"] is None else _user_id(options["user"])
-    return [
+    matching = [
         process
-        for process in without_us(found)
+        for process in found.values()
         if (name is None or process.is_called(name))
         and (match is None or re.search(match, process.command_line))
         and (user is None or process.user_id == user)
     ]
+    return without_us(matching, found)
 
 
 def _user_id(user: str) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .. import options as opt
-from ..checks import FAIL, PASS, WARN, CheckType, Look, Measure, Option, Seen, Unhealthy, excerpt
+from ..checks import FAIL, PASS, WARN, CheckType, Look, Measure, Option, Seen, Unhealthy
 from ..supervisord import EXITED, RUNNING, STARTING, STOPPING, Program, Supervisor
 
 _SHOWN = 5
@@ -57,7 +57,7 @@ def _status(program: Program, named: bool) -> str:
 def _in_words(program: Program) -> str:
     if program.state == EXITED:
         return f"{EXITED} with status {program.exit_status}"
-    return f"{program.state} ({excerpt(program.said)})" if program.said else program.state
+    return f"{program.state} ({program.said})" if program.said else program.state
 
 
 def _wanted(programs: Sequence[Program], entries: Sequence[str] | None) -> list[Program]:
