@@ -26,6 +26,14 @@ def text(value: Any) -> str:
     return str(value)
 
 
+def texts(value: Any) -> list[str]:
+    """One text or more."""
+    values = value if isinstance(value, list) else [value]
+    if not values:
+        raise ValueError("must have at least one text")
+    return [text(one) for one in values]
+
+
 def scalar(value: Any) -> Any:
     """Anything but a list or a mapping."""
     if isinstance(value, (list, dict)):
@@ -124,17 +132,6 @@ def words(value: Any) -> list[str]:
     if not found:
         raise ValueError("must not be empty")
     return found
-
-
-def texts(value: Any) -> list[str]:
-    """One text or more."""
-    values = value if isinstance(value, list) else [value]
-    if not values:
-        raise ValueError("must have at least one text")
-    try:
-        return [text(one) for one in values]
-    except ValueError:
-        raise ValueError("must be a list of texts") from None
 
 
 def regex(value: Any) -> str:

@@ -98,7 +98,7 @@ class Supervisor:
         except (TimeoutError, socket.timeout):
             raise TimeoutError from None
         except OSError as error:
-            # Of a socket on this machine it is known what that means: supervisord does not run. No older answer helps.
+            # Of a socket on this machine no older answer helps: supervisord does not run, or not for us.
             remote = self._options["url"] is not None
             raise Unhealthy(f"no answer from Supervisor at {self._where}: {why(error)}", outage=remote) from error
 

@@ -67,9 +67,9 @@ def _user_id(user: str) -> int:
         raise Unhealthy(f"there is no user {user!r}") from None
 
 
-def _validate(options: Mapping[str, Any]) -> None:
+def _fit(options: Mapping[str, Any]) -> None:
     if options["process"] is None and options["match"] is None:
-        raise ValueError("needs the option 'process' or 'match'")
+        raise ValueError("the type process needs the option 'process' or 'match'")
 
 
 def _target(options: Mapping[str, Any]) -> str:
@@ -85,7 +85,7 @@ PROCESS = CheckType(
     options={"process": Option(opt.text), "match": Option(opt.regex), "user": Option(opt.text)},
     run=check_process,
     target=_target,
-    validate=_validate,
+    fit=_fit,
     component="system",
     measures={
         "count": Measure(fail=0, lower_is_worse=True),

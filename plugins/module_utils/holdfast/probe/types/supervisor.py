@@ -102,11 +102,11 @@ def _is_new(program: Program, last: Mapping[str, Any]) -> bool:
     return bool(program.started != last["started"])
 
 
-def _validate(options: Mapping[str, Any]) -> None:
+def _fit(options: Mapping[str, Any]) -> None:
     if options["socket"] is not None and options["url"] is not None:
-        raise ValueError("takes the option 'socket' or 'url', not both")
+        raise ValueError("the type supervisor takes the option 'socket' or 'url', not both")
     if str(options["url"]).startswith("https:"):
-        raise ValueError("takes no https in the option 'url': supervisord does not speak it")
+        raise ValueError("the type supervisor takes no https in the option 'url': supervisord does not speak it")
 
 
 SUPERVISOR = CheckType(
@@ -120,7 +120,7 @@ SUPERVISOR = CheckType(
     },
     run=check_supervisor,
     target=lambda options: str(options["url"] or options["socket"] or "on this machine"),
-    validate=_validate,
+    fit=_fit,
     component="system",
     measures={
         "running": Measure(lower_is_worse=True),
