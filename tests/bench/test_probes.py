@@ -14,9 +14,9 @@ from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.probe.che
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.probe.parse import parse
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.probe.run import run_round
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.probe.store import Store
-from support.externals import Bunny, Stripe, bunny_server, stripe_server
 
 from bench.measure import machine, report
+from support.externals import Bunny, Stripe, bunny_server, stripe_server
 from support.misbehaving import misbehaving
 
 STRIPE_KEY, BUNNY_KEY = "sk_live_0123456789abcdef", "9f0c1e5a-library-key"

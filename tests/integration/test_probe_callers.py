@@ -15,8 +15,8 @@ from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.probe.che
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.probe.parse import parse
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.probe.run import run_round
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.probe.store import Store
-from support.externals import Stripe, stripe_server
 
+from support.externals import Stripe, stripe_server
 from support.playbook import run_module
 from support.processes import wait_until
 

@@ -13,16 +13,24 @@ from ansible_collections.holdfast.deploy.plugins.modules import health_probe
 LINES: list[str] = yaml.safe_load(health_probe.DOCUMENTATION)["options"]["checks"]["description"]
 
 
-def section(kind: str) -> str:
-    """What is said of one type: from the line that begins with it to that of the next."""
-    begins = re.compile(r"(Options of )?V\((\w+)\)")
-    found = ""
-    current = ""
+def described() -> dict[str, str]:
+    """What is said of each type: from the line that begins with it, alone or among others, to that of the next."""
+    texts = dict.fromkeys(TYPES, "")
+    current: list[str] = []
     for line in LINES:
-        begun = begins.match(line)
-        current = begun[2] if begun and begun[2] in TYPES else current
-        found += line + "\n" if current == kind else ""
-    return found
+        begun = re.match(r"(Options of )?(V\(\w+\)(, | and )?)+", line)
+        kinds = [one for one in re.findall(r"V\((\w+)\)", begun[0]) if one in TYPES] if begun else []
+        current = kinds or current
+        for kind in current:
+            texts[kind] += (line[begun.end() :] if begun and kinds else line) + "\n"
+    return texts
+
+
+def named_for(kind: str) -> set[str]:
+    """The options and measures named there, with those "of V(another type)" where it speaks of them."""
+    texts = described()
+    others = [one for one in re.findall(r" of V\((\w+)\)", texts[kind]) if one in TYPES]
+    return set(re.findall(r"C\((\w+)\)", "".join(texts[one] for one in (kind, *others))))
 
 
 def test_every_type_is_in_the_list_of_types():
@@ -32,8 +40,7 @@ def test_every_type_is_in_the_list_of_types():
 
 @pytest.mark.parametrize("kind", TYPES)
 def test_every_option_and_measure_of_a_type_is_named_where_it_is_described(kind):
-    named = set(re.findall(r"C\((\w+)\)", section(kind)))
-    assert {*TYPES[kind].options, *TYPES[kind].measures} <= named
+    assert {*TYPES[kind].options, *TYPES[kind].measures} <= named_for(kind)
 
 
 def test_every_common_option_is_named():

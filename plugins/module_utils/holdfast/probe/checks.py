@@ -110,9 +110,9 @@ class CheckType:
     """A kind of check.
 
     `run` returns what it found good, and raises Unhealthy or TimeoutError. `target` gives what the check looks at,
-    for its name. `validate` raises ValueError with the rule that options break together. `measures` are the numbers
-    that can have limits. `component` is its componentType in health+json. `ttl` is for how many seconds an answer is
-    good. A check whose options `may_change` something is not run in a dry run.
+    for its name. `measures` are the numbers that can have limits. `component` is its componentType in health+json.
+    `ttl` is for how many seconds an answer is good. A check whose options `may_change` something is not run in a dry
+    run. `fit` raises ValueError with what is wrong with options that are right each for itself.
     """
 
     options: Mapping[str, Option]
@@ -120,9 +120,9 @@ class CheckType:
     target: Callable[[Mapping[str, Any]], str]
     component: str
     measures: Mapping[str, Measure] = field(default_factory=dict)
-    validate: Callable[[Mapping[str, Any]], None] = lambda options: None
     ttl: float = 0.0
     may_change: Callable[[Mapping[str, Any]], bool] = lambda options: False
+    fit: Callable[[Mapping[str, Any]], None] = lambda options: None
 
 
 @dataclass(frozen=True)

@@ -142,17 +142,6 @@ def words(value: Any) -> list[str]:
     return found
 
 
-def texts(value: Any) -> list[str]:
-    """One text or more."""
-    values = value if isinstance(value, list) else [value]
-    if not values:
-        raise ValueError("must have at least one text")
-    try:
-        return [text(one) for one in values]
-    except ValueError:
-        raise ValueError("must be a list of texts") from None
-
-
 def regex(value: Any) -> str:
     """A regular expression of Python's."""
     try:

@@ -9,7 +9,7 @@ import contextlib
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,22 +96,30 @@ def _process(pid: int, stat: bytes) -> Process | None:
     )
 
 
-def without_us(found: Mapping[int, Process]) -> Iterator[Process]:
-    """All but ourselves: this process, a copy of it, and the shell or sudo that it was called by.
+def without_us(some: Iterable[Process], found: Mapping[int, Process]) -> list[Process]:
+    """Processes but ourselves: this process, a copy of it, and the shell, sudo or Ansible that it was called by.
 
     What a check looks for is in the command line of these too. A parent in another process group, such as the cron
     or the sshd that we came by, is a process like any other.
     """
     own = found.get(os.getpid())
+    if own is None:
+        return list(some)
+    words = own.command_line
+    callers = _callers(own, found)
+    return [one for one in some if one is not own and one.pid not in callers and one.command_line != words]
+
+
+def _callers(own: Process, found: Mapping[int, Process]) -> set[int]:
+    """The parents in our process group, and copies of them further up, as Ansible has one per task."""
     callers: set[int] = set()
-    above = found.get(own.parent) if own else None
-    while own and above and above.group == own.group and above.pid not in callers:
+    words = {own.command_line}
+    above = found.get(own.parent)
+    while above and above.pid not in callers and (above.group == own.group or above.command_line in words):
         callers.add(above.pid)
+        words.add(above.command_line)
         above = found.get(above.parent)
-    words = own.command_line if own else ""
-    for process in found.values():
-        if process is not own and process.pid not in callers and not (words and process.command_line == words):
-            yield process
+    return callers
 
 
 def with_children(some: Iterable[Process], found: Mapping[int, Process]) -> list[Process]:

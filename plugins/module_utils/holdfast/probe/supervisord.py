@@ -69,7 +69,7 @@ class Supervisor:
         try:
             state = self._call("supervisor.getState")["statename"]
             if state != RUNNING:
-                raise Unhealthy(f"expected Supervisor to be {RUNNING}, it is {excerpt(str(state))}")
+                raise Unhealthy(f"expected Supervisor to be {RUNNING}, it is {_text(state)}")
             return [_program(info) for info in self._call("supervisor.getAllProcessInfo")]
         except (LookupError, TypeError, ValueError) as error:
             raise self._senseless(error) from error
@@ -98,7 +98,7 @@ class Supervisor:
         except (TimeoutError, socket.timeout):
             raise TimeoutError from None
         except OSError as error:
-            # Of a socket on this machine it is known what that means: supervisord does not run. No older answer helps.
+            # Of a socket on this machine no older answer helps: supervisord does not run, or not for us.
             remote = self._options["url"] is not None
             raise Unhealthy(f"no answer from Supervisor at {self._where}: {why(error)}", outage=remote) from error
 
@@ -138,12 +138,16 @@ def _value(body: bytes) -> Any:
 
 def _program(info: Mapping[str, Any]) -> Program:
     return Program(
-        group=str(info["group"]),
-        name=str(info["name"]),
-        state=str(info["statename"]),
+        group=_text(info["group"]),
+        name=_text(info["name"]),
+        state=_text(info["statename"]),
         pid=int(info["pid"]),
         started=int(info["start"]),
         now=int(info["now"]),
         exit_status=int(info["exitstatus"]),
-        said=str(info["spawnerr"] or info["description"]),
+        said=_text(info["spawnerr"] or info["description"]),
     )
+
+
+def _text(value: Any) -> str:
+    return excerpt(str(value), "")

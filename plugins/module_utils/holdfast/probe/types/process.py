@@ -29,7 +29,9 @@ def check_process(look: Look) -> Seen:
     matching = _matching(look.options, found)
     values = {"count": float(len(matching)), "rss_mb": _rss(matching, found)}
     if not matching:
-        return Seen(f"no process {_target(look.options)}", values)
+        # The first process is always there; who does not see it sees his own only (proc(5), hidepid).
+        hidden = "" if 1 in found else "; /proc hides the processes of other users"
+        return Seen(f"no process {_target(look.options)}{hidden}", values)
     uptimes = [process.uptime for process in matching]
     values["oldest_s"], values["youngest_s"] = round(max(uptimes), 1), round(min(uptimes), 1)
     files = [share for share in (process.files_percent() for process in matching) if share is not None]
@@ -46,13 +48,14 @@ def _rss(matching: list[Process], found: Mapping[int, Process]) -> float:
 def _matching(options: Mapping[str, Any], found: Mapping[int, Process]) -> list[Process]:
     name, match = options["process"], options["match"]
     user = None if options["user"] is None else _user_id(options["user"])
-    return [
+    matching = [
         process
-        for process in without_us(found)
+        for process in found.values()
         if (name is None or process.is_called(name))
         and (match is None or re.search(match, process.command_line))
         and (user is None or process.user_id == user)
     ]
+    return without_us(matching, found)
 
 
 def _user_id(user: str) -> int:
@@ -64,9 +67,9 @@ def _user_id(user: str) -> int:
         raise Unhealthy(f"there is no user {user!r}") from None
 
 
-def _validate(options: Mapping[str, Any]) -> None:
+def _fit(options: Mapping[str, Any]) -> None:
     if options["process"] is None and options["match"] is None:
-        raise ValueError("needs the option 'process' or 'match'")
+        raise ValueError("the type process needs the option 'process' or 'match'")
 
 
 def _target(options: Mapping[str, Any]) -> str:
@@ -82,7 +85,7 @@ PROCESS = CheckType(
     options={"process": Option(opt.text), "match": Option(opt.regex), "user": Option(opt.text)},
     run=check_process,
     target=_target,
-    validate=_validate,
+    fit=_fit,
     component="system",
     measures={
         "count": Measure(fail=0, lower_is_worse=True),

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .. import options as opt
-from ..checks import FAIL, PASS, WARN, CheckType, Look, Measure, Option, Seen, Unhealthy, excerpt
+from ..checks import FAIL, PASS, WARN, CheckType, Look, Measure, Option, Seen, Unhealthy
 from ..supervisord import EXITED, RUNNING, STARTING, STOPPING, Program, Supervisor
 
 _SHOWN = 5
@@ -57,7 +57,7 @@ def _status(program: Program, named: bool) -> str:
 def _in_words(program: Program) -> str:
     if program.state == EXITED:
         return f"{EXITED} with status {program.exit_status}"
-    return f"{program.state} ({excerpt(program.said)})" if program.said else program.state
+    return f"{program.state} ({program.said})" if program.said else program.state
 
 
 def _wanted(programs: Sequence[Program], entries: Sequence[str] | None) -> list[Program]:
@@ -102,11 +102,11 @@ def _is_new(program: Program, last: Mapping[str, Any]) -> bool:
     return bool(program.started != last["started"])
 
 
-def _validate(options: Mapping[str, Any]) -> None:
+def _fit(options: Mapping[str, Any]) -> None:
     if options["socket"] is not None and options["url"] is not None:
-        raise ValueError("takes the option 'socket' or 'url', not both")
+        raise ValueError("the type supervisor takes the option 'socket' or 'url', not both")
     if str(options["url"]).startswith("https:"):
-        raise ValueError("takes no https in the option 'url': supervisord does not speak it")
+        raise ValueError("the type supervisor takes no https in the option 'url': supervisord does not speak it")
 
 
 SUPERVISOR = CheckType(
@@ -120,7 +120,7 @@ SUPERVISOR = CheckType(
     },
     run=check_supervisor,
     target=lambda options: str(options["url"] or options["socket"] or "on this machine"),
-    validate=_validate,
+    fit=_fit,
     component="system",
     measures={
         "running": Measure(lower_is_worse=True),
