@@ -48,9 +48,11 @@ def crowd(server: Stripe, folder: Path, later: float = 0.0) -> list[tuple[Result
 
     def caller() -> None:
         together.wait()
-        begun = time.perf_counter()
-        found = look(server, folder, later)
-        answers.put((found, (time.perf_counter() - begun) * 1000))
+        begun, found = time.perf_counter(), None
+        try:
+            found = look(server, folder, later)
+        finally:
+            answers.put((found, (time.perf_counter() - begun) * 1000))
 
     processes = [fork.Process(target=caller) for _ in range(CALLERS)]
     for one in processes:
@@ -76,14 +78,14 @@ def test_a_hundred_callers_do_not_wait_for_an_api_that_is_down(stripe, tmp_path)
     print(f"\n{CALLERS} callers, API silent: median {waited[CALLERS // 2]:.1f} ms, longest {waited[-1]:.1f} ms")
     assert {(one.status, one.cache) for one, _ in found} == {("pass", "stale")}
     assert waited[-1] < 1000, "nobody waited for the 5 s that the API gets"
-    wait_until(lambda: "since then: " in look(stripe, tmp_path, LATER_S).output)
+    wait_until(lambda: "since then: " in look(stripe, tmp_path, LATER_S).output, "the outage to be known")
     assert len(stripe.calls) == 2
 
 
 def test_the_one_that_asks_behind_brings_the_new_answer(stripe, tmp_path):
     look(stripe, tmp_path)
     assert look(stripe, tmp_path, LATER_S).cache == "stale"
-    wait_until(lambda: look(stripe, tmp_path, LATER_S).cache == "hit")
+    wait_until(lambda: look(stripe, tmp_path, LATER_S).cache == "hit", "the new answer")
     assert len(stripe.calls) == 2
 
 
@@ -98,7 +100,7 @@ def test_a_key_that_is_refused_fails_at_once_whatever_was_good_before(stripe, tm
     look(stripe, tmp_path)
     stripe.mode = "unauthorized"
     look(stripe, tmp_path, LATER_S)
-    wait_until(lambda: look(stripe, tmp_path, LATER_S).status == "fail")
+    wait_until(lambda: look(stripe, tmp_path, LATER_S).status == "fail", "the refusal to be known")
     assert look(stripe, tmp_path, LATER_S).verdict == "unauthorized"
 
 
@@ -123,7 +125,7 @@ def test_a_caller_that_dies_while_it_asks_leaves_the_way_free(stripe, tmp_path):
     stripe.mode = "silent"
     asking = multiprocessing.get_context("fork").Process(target=look, args=(stripe, tmp_path))
     asking.start()
-    wait_until(lambda: len(stripe.calls) == 1)
+    wait_until(lambda: len(stripe.calls) == 1, "the call")
     os.kill(asking.pid, signal.SIGKILL)
     asking.join()
     stripe.mode = "ok"
@@ -138,9 +140,8 @@ def test_the_module_does_not_wait_for_whom_it_has_asked_behind(stripe, tmp_path)
 
     assert served() == "miss"
     stripe.mode = "silent"
-    wait_until(lambda: served() == "stale")
-    stripe.mode = "ok"
-    wait_until(lambda: served() == "hit")
+    wait_until(lambda: served() == "stale", "the answer to grow old")
+    wait_until(lambda: len(stripe.calls) == 2, "the call of whom it left behind")
 
 
 def test_check_mode_asks_and_keeps_nothing(stripe, tmp_path):

@@ -56,12 +56,21 @@ class Store:
         try:
             if not salt.exists() and not self._read_only:
                 self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-                with contextlib.suppress(FileExistsError):
-                    _write_new(salt, secrets.token_bytes(16))
+                self._write_salt(salt)
             return salt.read_bytes()
         except OSError:
             self._folder = None
             return b""
+
+    def _write_salt(self, salt: Path) -> None:
+        """Of several that come at once, one makes it, and none sees it before it is whole."""
+        temporary = salt.with_name(f".{_SALT}.{secrets.token_hex(4)}")
+        _write_new(temporary, secrets.token_bytes(16))
+        try:
+            with contextlib.suppress(FileExistsError):
+                os.link(temporary, salt)
+        finally:
+            temporary.unlink()
 
     def keeps(self, check: Check) -> bool:
         """Whether answers of a check are kept."""
