@@ -34,7 +34,8 @@ options:
     description:
       - The checks, at least one. Each is a dictionary with its type's options and these.
       - C(name), unique among the checks. Without it, the type and what it looks at.
-      - C(type), one of V(http), V(tcp), V(command), V(database). Required.
+      - C(type), one of V(http), V(tcp), V(command), V(database), V(tls), V(certificate), V(dns), V(stripe), V(bunny),
+        V(backup). Required.
       - C(timeout), the seconds that all of the check may take. 5 by default.
       - C(critical). Of an advisory check, one where this is V(false), a failure is a warning. V(true) by default.
       - C(warn), C(fail), limits as a dictionary of measures, such as C(latency_ms), which every type measures. The
@@ -61,6 +62,9 @@ options:
       - C(login_user), C(login_password), for basic authentication.
       - C(bypass_path), a path of the same server that is asked first, and whose cookies are sent with the check. With
         Laravel, C(artisan down --secret=X) lets through maintenance who has been at V(/X).
+      - It measures C(certificate_days), until a certificate that was verified ends (warns at 14, fails at 3), and
+        C(body_bytes), of the first MiB; of both, less is worse. A status of 429 that is not expected is a warning, and
+        its C(Retry-After) is kept to, for an hour at most.
       - Options of V(tcp) follow.
       - C(host), V(localhost) by default; C(port), required.
       - Options of V(command) follow.
@@ -76,6 +80,47 @@ options:
       - C(login_unix_socket), the socket, or for V(postgresql) its folder.
       - C(query), V(SELECT 1) by default. It is put in a transaction that cannot write.
       - C(expect), what the first value of its first row must be, compared as text.
+      - Options of V(tls) follow.
+      - C(host), required; C(port), V(443) by default.
+      - C(server_name), the name that is asked for and verified, C(host) by default.
+      - C(validate_certs), V(true) by default. Without it the certificate's end still counts.
+      - It measures C(certificate_days), until the certificate ends (warns at 14, fails at 3; less is worse).
+      - Options of V(certificate) follow.
+      - C(path), a PEM file, of which the first certificate counts. Required.
+      - C(host_name), a name or address that it must be good for.
+      - It measures C(certificate_days) as V(tls) does. One that is over, or not good yet, fails in any case.
+      - Options of V(dns) follow.
+      - C(domain), the name to ask for. Required.
+      - C(server), a name server as a host, or a host and a port. Without it the system's resolver is asked, the hosts
+        file included.
+      - C(record), one of V(A), V(AAAA), V(CNAME), V(MX), V(NS), V(TXT); without C(server) one of the first two. Both of
+        these by default.
+      - C(expect), a list of addresses, or other records as a zone file has them, that must be among the answers.
+      - It measures C(answers), how many there are (less is worse; no limits by default).
+      - Options of V(stripe) follow. Its C(ttl) is V(300) by default.
+      - C(api_key), a secret key, or better a restricted one that may only read the balance. Required.
+      - C(livemode), V(true) or V(false), which mode the key must be of.
+      - C(currency), the one to measure. Without it, the only one of the balance, if there are not several.
+      - C(url), V(https://api.stripe.com) by default.
+      - It measures C(available) and C(pending), in the currency's smallest unit (less is worse; no limits by default).
+        A refused key fails at once; 429 is a warning, as with V(http).
+      - Options of V(bunny) follow. Its C(ttl) is V(300) by default.
+      - C(library), the number of a library of Bunny Stream. Required.
+      - C(api_key), the library's own key, not the account's. Required.
+      - C(url), V(https://video.bunnycdn.com) by default.
+      - It measures C(videos), how many there are (less is worse; no limits by default). Keys and 429 are as with
+        V(stripe).
+      - Options of V(backup) follow.
+      - C(root), C(app), as M(holdfast.deploy.db_backup) takes them. Required. Sets that are not whole, by the names and
+        sizes of their files, do not count and are a warning; safety backups do not count.
+      - C(verify), the level at which a set must have been verified, one of V(none), V(checksum), V(archive),
+        V(rehearse). V(archive) by default; V(checksum) where the host cannot read its encrypted backups back.
+      - C(offsite), whether the newest set must have its copy off-site, V(false) by default. It has none yet while it is
+        being sent.
+      - It measures C(age_h), the hours since the newest set was made, and C(verified_age_h), since the newest one was
+        that is verified far enough (both warn at 26, fail at 50), C(offsite_age_h), since the newest one was that has a
+        copy (no limits), and C(size_ratio), the newest one's size to that of the one before of the same database (less
+        is worse; no limits).
     type: list
     elements: dict
     required: true
@@ -138,6 +183,20 @@ EXAMPLES = r"""
         type: tcp
         port: 6379
         critical: false
+      - name: payments
+        type: stripe
+        api_key: "{{ shop_stripe_key }}"
+        livemode: true
+      - name: backups
+        type: backup
+        root: /var/backups/holdfast
+        app: shop
+        verify: rehearse
+        offsite: true
+        warn:
+          verified_age_h: 170
+        fail:
+          verified_age_h: 200
 
 - name: Look, and go on whatever is seen
   holdfast.deploy.health_probe:
