@@ -116,7 +116,7 @@ def test_without_validation_the_end_still_counts(servers):
     assert "the certificate of elsewhere.example.com by CN=Trust Me" in other.output, "its subject is empty"
 
 
-def test_an_old_protocol_is_refused(ca, tmp_path):
+def test_the_protocol_is_told(ca, tmp_path):
     with tls_servers(tmp_path / "old", [ca.issue("/CN=x", NAMES)], "TLSv1.2") as (port,):
         assert tls(port).output.startswith("TLSv1.2, ")
 

@@ -27,7 +27,8 @@ def check_tls(look: Look) -> Seen:
         raise Unhealthy(f"no TLS with {where} within {look.deadline.seconds:g} s", outage=True) from None
     except (OSError, ValueError) as error:
         reason = why(error) if isinstance(error, OSError) else str(error)
-        raise Unhealthy(f"no TLS with {where}: {reason}", outage=not isinstance(error, ssl.SSLError)) from error
+        outage = not isinstance(error, ssl.SSLCertVerificationError)
+        raise Unhealthy(f"no TLS with {where}: {reason}", outage=outage) from error
     with connection:
         version = connection.version()
         der = connection.getpeercert(binary_form=True)
