@@ -83,6 +83,7 @@ options:
       - Options of V(tls) follow.
       - C(host), required; C(port), V(443) by default.
       - C(server_name), the name that is asked for and verified, C(host) by default.
+      - C(starttls), what is spoken before TLS begins, one of V(none), V(smtp), V(postgresql); V(none) by default.
       - C(validate_certs), V(true) by default. Without it the certificate's end still counts.
       - It measures C(certificate_days), until the certificate ends (warns at 14, fails at 3; less is worse).
       - Options of V(certificate) follow.
