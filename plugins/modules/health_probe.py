@@ -64,6 +64,9 @@ options:
       - C(login_user), C(login_password), for basic authentication.
       - C(bypass_path), a path of the same server that is asked first, and whose cookies are sent with the check. With
         Laravel, C(artisan down --secret=X) lets through maintenance who has been at V(/X).
+      - It measures C(certificate_days), until a certificate that was verified ends (warns at 14, fails at 3), and
+        C(body_bytes), of the first MiB; of both, less is worse. A status of 429 that is not expected is a warning, and
+        its C(Retry-After) is kept to, for an hour at most.
       - Options of V(tcp) follow.
       - C(host), V(localhost) by default; C(port), required.
       - Options of V(command) follow.
@@ -118,8 +121,8 @@ options:
       - Measures C(age_s) (seconds, warns at 120, fails at 300). A last run in the future is a warning.
       - Options of V(mysql), which is MariaDB too, V(postgresql) and V(sqlite) follow. Besides logging in they look at
         the server itself.
-      - C(database), C(query), C(expect), and those of login but for V(sqlite), as with V(database). Without the two no
-        query is put.
+      - C(database), C(query), C(expect), C(login_host), C(login_port), C(login_user), C(login_password) and
+        C(login_unix_socket) as with V(database); V(sqlite) has no login. Without C(query) and C(expect) no query is put.
       - C(write), V(false) by default. Whether to write one row for this host in the table C(holdfast_probe), which is
         made if it is missing, and to read it back. All else is read-only.
       - C(replica), V(false) by default, not with V(sqlite). Whether the server has to be a replica that replicates.
@@ -133,6 +136,48 @@ options:
       - What the user has no right to see is not measured, and the output names the C(GRANT) it takes. For MySQL that is
         C(PROCESS) for transactions and C(REPLICATION CLIENT), or MariaDB's C(SLAVE MONITOR), for C(replica); for
         PostgreSQL C(pg_read_all_stats).
+      - Options of V(tls) follow.
+      - C(host), required; C(port), V(443) by default.
+      - C(server_name), the name that is asked for and verified, C(host) by default.
+      - C(starttls), what is spoken before TLS begins, one of V(none), V(smtp), V(postgresql); V(none) by default.
+      - C(validate_certs), V(true) by default. Without it the certificate's end still counts.
+      - It measures C(certificate_days), until the certificate ends (warns at 14, fails at 3; less is worse).
+      - Options of V(certificate) follow.
+      - C(path), a PEM file, of which the first certificate counts. Required.
+      - C(host_name), a name or address that it must be good for.
+      - It measures C(certificate_days) as V(tls) does. One that is over, or not good yet, fails in any case.
+      - Options of V(dns) follow.
+      - C(domain), the name to ask for. Required.
+      - C(server), a name server as a host, or a host and a port. Without it the system's resolver is asked, the hosts
+        file included.
+      - C(record), one of V(A), V(AAAA), V(CNAME), V(MX), V(NS), V(TXT); without C(server) one of the first two. Both of
+        these by default.
+      - C(expect), a list of addresses, or other records as a zone file has them, that must be among the answers.
+      - It measures C(answers), how many there are (less is worse; no limits by default).
+      - Options of V(stripe) follow. Its C(ttl) is V(300) by default.
+      - C(api_key), a secret key, or better a restricted one that may only read the balance. Required.
+      - C(livemode), V(true) or V(false), which mode the key must be of.
+      - C(currency), the one to measure. Without it, the only one of the balance, if there are not several.
+      - C(url), V(https://api.stripe.com) by default.
+      - It measures C(available) and C(pending), in the currency's smallest unit (less is worse; no limits by default).
+        A refused key fails at once; 429 is a warning, as with V(http).
+      - Options of V(bunny) follow. Its C(ttl) is V(300) by default.
+      - C(library), the number of a library of Bunny Stream. Required.
+      - C(api_key), the library's own key, not the account's. Required.
+      - C(url), V(https://video.bunnycdn.com) by default.
+      - It measures C(videos), how many there are (less is worse; no limits by default). Keys and 429 are as with
+        V(stripe).
+      - Options of V(backup) follow.
+      - C(root), C(app), as M(holdfast.deploy.db_backup) takes them. Required. Sets that are not whole, by the names and
+        sizes of their files, do not count and are a warning; safety backups do not count.
+      - C(verify), the level at which a set must have been verified, one of V(none), V(checksum), V(archive),
+        V(rehearse). V(archive) by default; V(checksum) where the host cannot read its encrypted backups back.
+      - C(offsite), whether the newest set must have its copy off-site, V(false) by default. It has none yet while it is
+        being sent.
+      - It measures C(age_h), the hours since the newest set was made, and C(verified_age_h), since the newest one was
+        that is verified far enough (both warn at 26, fail at 50), C(offsite_age_h), since the newest one was that has a
+        copy (no limits), and C(size_ratio), the newest one's size to that of the one before of the same database (less
+        is worse; no limits).
     type: list
     elements: dict
     required: true
@@ -203,6 +248,20 @@ EXAMPLES = r"""
         programs: ["shop-worker:*"]
       - type: scheduler
         file: /var/www/shop/shared/storage/framework/scheduled
+      - name: payments
+        type: stripe
+        api_key: "{{ shop_stripe_key }}"
+        livemode: true
+      - name: backups
+        type: backup
+        root: /var/backups/holdfast
+        app: shop
+        verify: rehearse
+        offsite: true
+        warn:
+          verified_age_h: 170
+        fail:
+          verified_age_h: 200
 
 - name: Look, and go on whatever is seen
   holdfast.deploy.health_probe:

@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.backup.sets import sealed
 
-from support.databases import PASSWORD, Database
+from support.certificates import authority
+from support.databases import PASSWORD, Database, sqlite_database
+from support.externals import stripe_server
 from support.misbehaving import misbehaving
 from support.playbook import run_module
+from support.sets import make_set
 
 
 def db_backup(database: Database, root: Path, *extra: str, **options: Any) -> tuple[dict[str, Any], str]:
@@ -163,6 +166,21 @@ def test_a_probe_masks_its_secrets_in_all_that_is_shown(tmp_path):
     assert echoed["failed"] and "expected status 200, got 500" in echoed["msg"]
     for text in (shown, more, str(result), str(echoed)):
         assert "s3cret" not in text and "missp3lt" not in text
+
+
+def test_a_probe_of_services_and_backups_works_on_a_target(tmp_path):
+    with sqlite_database(tmp_path) as shop, stripe_server("sk_live_k3pt-s3cret") as stripe:
+        make_set(shop, tmp_path / "b")
+        checks = [
+            {"type": "stripe", "url": stripe.url, "api_key": "sk_live_k3pt-s3cret", "livemode": True},
+            {"type": "backup", "root": str(tmp_path / "b"), "app": "shop"},
+            {"type": "dns", "domain": "localhost"},
+            {"type": "certificate", "path": str(authority(tmp_path / "ca").pem)},
+        ]
+        result, shown = run_module("health_probe", {"checks": checks, "cache_dir": str(tmp_path / "cache")}, "-vvv")
+        assert [one["status"] for one in result["results"]] == ["pass"] * 4, result
+        assert [one["cache"] for one in result["results"]] == ["miss", "live", "live", "live"]
+    assert "k3pt" not in shown + str(result)
 
 
 def test_the_release_module_predicts_in_check_mode_and_is_idempotent(tmp_path):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 import ssl
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +22,7 @@ from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.probe.x50
 
 from support.certificates import Authority, authority, tls_servers
 from support.misbehaving import misbehaving
+from support.processes import give_to, wait_until
 
 DAY = 86400.0
 NAMES = "DNS:shop.example.com,DNS:*.shop.example.com,DNS:xn--mnchen-3ya.example,IP:127.0.0.1,IP:0:0:0:0:0:0:0:1"
@@ -116,9 +120,81 @@ def test_without_validation_the_end_still_counts(servers):
     assert "the certificate of elsewhere.example.com by CN=Trust Me" in other.output, "its subject is empty"
 
 
-def test_an_old_protocol_is_refused(ca, tmp_path):
+def test_the_protocol_is_told(ca, tmp_path):
     with tls_servers(tmp_path / "old", [ca.issue("/CN=x", NAMES)], "TLSv1.2") as (port,):
         assert tls(port).output.startswith("TLSv1.2, ")
+
+
+def test_postgresql_shows_its_certificate_when_asked(ca, postgresql_server, server_folder):
+    def postgres(**options: Any) -> Result:
+        return tls(postgresql_server.port, starttls="postgresql", **options)
+
+    assert postgres().output == f"no TLS with 127.0.0.1 port {postgresql_server.port}: it does not offer TLS"
+    pem = ca.issue("/CN=db.example.com", NAMES, days=10)
+    settings = {"ssl_cert_file": server_folder / "db.pem", "ssl_key_file": server_folder / "db.key"}
+    for path, source in zip(settings.values(), (pem, pem.with_suffix(".key"))):
+        path.write_bytes(source.read_bytes())
+        path.chmod(0o600)
+    give_to("postgres", *settings.values())
+    try:
+        for name, value in {**settings, "ssl": "on"}.items():
+            postgresql_server.sql(f"ALTER SYSTEM SET {name} = '{value}'")
+        postgresql_server.sql("SELECT pg_reload_conf()")
+        wait_until(lambda: "does not offer TLS" not in postgres().output, "PostgreSQL offers TLS", 10)
+        result = postgres()
+        assert "the certificate of CN=db.example.com by CN=Trust Me" in result.output
+        assert result.status == "warn"
+    finally:
+        postgresql_server.sql("ALTER SYSTEM RESET ALL")
+        postgresql_server.sql("SELECT pg_reload_conf()")
+
+
+@pytest.mark.parametrize(
+    ("replies", "said"),
+    [
+        (
+            ["220-hello\r\n220 mail.example.com\r\n", "250-mail\r\n250 STARTTLS\r\n", "220 go ahead\r\n"],
+            "CN=mail.example",
+        ),
+        (["554 go away\r\n"], "expected 220 before TLS, got 554 go away"),
+        (["220 hello\r\n", "250 mail\r\n", "502 what is that?\r\n"], "expected 220 before TLS, got 502"),
+        (["220 hello\r\n", ""], "it hung up before TLS"),
+        (["220-" + "x" * 5000], "expected 220 before TLS, got xxx"),
+        (["220-x\r\n" * 500], "its reply has no end"),
+        ([], "within 0.5 s"),
+    ],
+)
+def test_a_mail_server_is_asked_for_tls(ca, replies, said):
+    pem = ca.issue("/CN=mail.example.com", NAMES)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(pem, pem.with_suffix(".key"))
+    with mail_server(replies, context) as port:
+        assert said in tls(port, starttls="smtp", timeout=0.5 if not replies else 5).output
+
+
+@contextlib.contextmanager
+def mail_server(replies: list[str], context: ssl.SSLContext) -> Iterator[int]:
+    """The port of a server that gives these replies, one to each line after the first, and then begins with TLS."""
+    done = threading.Event()
+
+    def serve(listener: socket.socket) -> None:
+        with contextlib.suppress(OSError), listener.accept()[0] as connection:
+            if not replies:
+                done.wait()
+            for number, reply in enumerate(replies):
+                if number and not connection.recv(1000).endswith(b"\r\n"):
+                    return
+                if not reply:
+                    return
+                connection.sendall(reply.encode())
+            context.wrap_socket(connection, server_side=True).close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,), daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
+        done.set()
+        thread.join()
 
 
 def test_who_does_not_speak_tls():

@@ -203,6 +203,19 @@ def test_how_long_to_leave_a_server_alone(external, asked, least, most):
     assert json.loads(json.dumps(result.retry_after)) < float("inf")
 
 
+@pytest.mark.parametrize("form", ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y"])
+def test_each_form_of_a_date_is_understood_in_any_time_zone(stripe, form, monkeypatch):
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        stripe.retry_after = time.strftime(form, time.gmtime(time.time() + 300))
+        assert 290 <= answer(check_of(stripe, "throttled")).retry_after <= 300
+    finally:
+        stripe.retry_after = "120"
+        monkeypatch.undo()
+        time.tzset()
+
+
 def test_a_throttled_server_is_left_alone_and_an_older_answer_stands_in(external, tmp_path):
     now = [time.time()]
     store = Store(tmp_path / "cache", clock=lambda: now[0], patient=True)

@@ -91,3 +91,11 @@ def test_a_flood_takes_neither_time_nor_memory(server, path, said):
     assert said in found.output
     assert took < 2, "0.5 s is the limit"
     assert peak < 16 << 20
+
+
+def test_a_secret_that_is_cut_by_the_end_of_an_excerpt_is_masked(server):
+    token = "tok-" + "0123456789" * 4
+    for padding in range(0, 200, 3):
+        found = answer(server, f"/echo?{'x' * padding}", headers={"X-Token": token})
+        assert "got 500" in found.output
+        assert token[:8] not in found.output

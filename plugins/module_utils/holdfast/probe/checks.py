@@ -15,6 +15,9 @@ PASS, WARN, FAIL = "pass", "warn", "fail"
 DEFAULT_TIMEOUT_S = 5.0
 
 _EXCERPT = 200
+_CUT = "..."
+_STARS = "*" * 8
+_SHORTEST_PART = 4  # what less of a secret gives away is nothing
 
 
 class Unhealthy(Exception):
@@ -200,13 +203,15 @@ def excerpt(text: str, nothing: str = "nothing") -> str:
     """The beginning of a text in one line of at most 200 characters, none of which can steer a terminal."""
     line = "".join(letter if letter.isprintable() else " " for letter in text[: 20 * _EXCERPT])
     line = " ".join(line.split())
-    return (line if len(line) <= _EXCERPT else line[: _EXCERPT - 3] + "...") or nothing
+    return (line if len(line) <= _EXCERPT else line[: _EXCERPT - len(_CUT)] + _CUT) or nothing
 
 
 def mask(text: str, secrets: Iterable[str]) -> str:
-    """The text with eight stars in place of each secret."""
+    """The text with eight stars in place of each secret, or of the half of one that an excerpt ends with."""
     for secret in sorted(secrets, key=len, reverse=True):
-        text = text.replace(secret, "*" * 8)
+        text = text.replace(secret, _STARS)
+        for end in range(len(secret) - 1, _SHORTEST_PART - 1, -1):
+            text = text.replace(secret[:end] + _CUT, _STARS + _CUT)
     return text
 
 

@@ -9,6 +9,7 @@ import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timezone
 from email.message import Message
 from email.utils import parsedate_to_datetime
 from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteRead
@@ -106,10 +107,16 @@ def retry_after(value: str, now: float) -> float:
     """The seconds that a Retry-After asks for, a number or a date (RFC 9110, 10.2.3); 0 for what is neither."""
     value = value.strip()
     try:
-        wait = float(value) if value.isascii() and value.isdecimal() else parsedate_to_datetime(value).timestamp() - now
+        wait = float(value) if value.isascii() and value.isdecimal() else _moment(value) - now
     except (TypeError, ValueError, OverflowError, IndexError):
         return 0.0
     return min(max(wait, 0.0), _LONGEST_WAIT_S)
+
+
+def _moment(value: str) -> float:
+    """The seconds since 1970 of a date; each of its forms is in UTC (RFC 9110, 5.6.7), whether or not it says so."""
+    moment = parsedate_to_datetime(value)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
 
 
 def _connected(parts: SplitResult, headers: Mapping[str, str], deadline: Deadline, validate_certs: bool) -> _Connection:

@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from ...backup.sets import LEVELS, SAFETY_LABEL, BackupSet, list_sets
 from ...errors import HoldfastError
@@ -29,7 +27,7 @@ def check_backup(look: Look) -> Seen:
         also = f": {excerpt(' '.join(damaged))}" if damaged else ""
         raise Unhealthy(f"there is no whole backup of {app} in {root}{also}", verdict="missing")
     newest = sets[-1]
-    values = {"age_h": _age(newest, look.now), **_compared(sets)}
+    values = {"age_h": _age(newest, look.now), **_ratio(sets)}
     wanted = LEVELS.index(options["verify"])
     verified = [one for one in sets if one.level >= wanted]
     offsite = [one for one in sets if one.offsite]
@@ -67,24 +65,22 @@ def _lacking(backup: BackupSet) -> str | None:
             if (backup.path / entry.name).stat().st_size != entry.size:
                 return entry.name
         except OSError:
-            return entry.name
+            # A set that has been pruned meanwhile lacks nothing.
+            return entry.name if backup.path.is_dir() else None
     return None
 
 
 def _age(backup: BackupSet, now: float) -> float:
-    made: datetime | None = stamp_of(backup.id)
+    made = stamp_of(backup.id)
     assert made is not None, "list_sets returns what has a time in its name"
     return round((now - made.timestamp()) / _SECONDS_AN_HOUR, 2)
 
 
-def _compared(sets: Sequence[BackupSet]) -> dict[str, float]:
-    """The newest set's size, and how many times as big it is as the one before of the same database."""
+def _ratio(sets: Sequence[BackupSet]) -> dict[str, float]:
+    """How many times as big the newest set is as the one before it of the same database."""
     newest = sets[-1]
-    found: dict[str, float] = {"size_bytes": newest.size}
-    before: list[Any] = [one for one in sets[:-1] if one.source == newest.source]
-    if before and before[-1].size:
-        found["size_ratio"] = round(newest.size / before[-1].size, 3)
-    return found
+    before = [one.size for one in sets[:-1] if one.source == newest.source]
+    return {"size_ratio": round(newest.size / before[-1], 3)} if before and before[-1] else {}
 
 
 BACKUP = CheckType(
@@ -101,7 +97,6 @@ BACKUP = CheckType(
         "age_h": Measure("h", warn=26, fail=50),
         "verified_age_h": Measure("h", warn=26, fail=50),
         "offsite_age_h": Measure("h"),
-        "size_bytes": Measure("bytes", lower_is_worse=True),
         "size_ratio": Measure(lower_is_worse=True),
     },
 )

@@ -11,6 +11,7 @@ import ssl
 from .. import options as opt
 from ..checks import CheckType, Look, Measure, Option, Seen, Unhealthy
 from ..deadline import TimedTLSSocket, connect, secure, why
+from ..starttls import STARTTLS
 from ..web import SECONDS_A_DAY, tls_context
 from ..x509 import from_der
 
@@ -27,7 +28,8 @@ def check_tls(look: Look) -> Seen:
         raise Unhealthy(f"no TLS with {where} within {look.deadline.seconds:g} s", outage=True) from None
     except (OSError, ValueError) as error:
         reason = why(error) if isinstance(error, OSError) else str(error)
-        raise Unhealthy(f"no TLS with {where}: {reason}", outage=not isinstance(error, ssl.SSLError)) from error
+        outage = isinstance(error, OSError) and not isinstance(error, ssl.SSLCertVerificationError)
+        raise Unhealthy(f"no TLS with {where}: {reason}", outage=outage) from error
     with connection:
         version = connection.version()
         der = connection.getpeercert(binary_form=True)
@@ -43,6 +45,8 @@ def _shake_hands(look: Look) -> TimedTLSSocket:
     options = look.options
     connection = connect(options["host"], options["port"], look.deadline)
     try:
+        connection.settimeout(look.deadline.left())
+        STARTTLS[options["starttls"]](connection)
         context = tls_context(options["validate_certs"])
         return secure(connection, context, options["server_name"] or options["host"])
     except BaseException:
@@ -55,6 +59,7 @@ TLS = CheckType(
         "host": Option(opt.text, required=True),
         "port": Option(opt.port, 443),
         "server_name": Option(opt.text),
+        "starttls": Option(opt.choice(*STARTTLS), "none"),
         "validate_certs": Option(opt.boolean, True),
     },
     run=check_tls,
