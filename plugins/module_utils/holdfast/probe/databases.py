@@ -143,7 +143,9 @@ def _mysql(options: Mapping[str, Any], deadline: Deadline, writing: bool) -> Ite
                 cursor.execute(query, values or None)
                 return cursor
 
-            cursor.execute("START TRANSACTION" if writing else "START TRANSACTION READ ONLY")
+            if not writing:
+                # For all of the session: a CREATE or DROP ends the transaction that it is in and begins its own.
+                cursor.execute("SET SESSION TRANSACTION READ ONLY")
             yield Session(execute)
             connection.commit()
     except (pymysql.MySQLError, OSError) as error:
