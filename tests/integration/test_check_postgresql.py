@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from support.checks import ask
+from support.checks import answer, ask
 from support.postgres import PostgreSQL, standby
 from support.processes import wait_until
 
@@ -101,16 +101,19 @@ def test_a_query_may_be_put_too(primary):
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "said", "outage"),
     [
-        ({"login_password": "wrong"}, 'password authentication failed for user "probed"'),
-        ({"database": "no_such"}, 'database "no_such" does not exist'),
-        ({"login_port": 1}, "no answer from the database server at 127.0.0.1"),
+        ({"login_password": "wrong"}, 'password authentication failed for user "probed"', False),
+        ({"database": "no_such"}, 'database "no_such" does not exist', False),
+        ({"login_port": 1}, "no answer from the database server at 127.0.0.1", True),
+        ({"login_unix_socket": "/no"}, "no answer from the database server at /no", True),
+        ({"login_host": "no-such-host.invalid"}, "no answer from the database server at no-such-host.invalid", True),
     ],
 )
-def test_who_is_refused_is_told_why(primary, options, said):
-    seen = ask(**login(primary, **options))
+def test_who_is_refused_is_told_why(primary, options, said, outage):
+    seen = answer(**login(primary, **options))
     assert seen.status == "fail" and said in seen.output
+    assert seen.outage is outage, "an older answer may stand in only where nobody answers"
 
 
 def test_long_transactions_are_seen_by_who_may(primary):

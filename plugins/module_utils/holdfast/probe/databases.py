@@ -10,11 +10,14 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import options as opt
 from .checks import Option, Unhealthy, excerpt, same
 from .deadline import Deadline, connect
+
+if TYPE_CHECKING:
+    import pymysql
 
 LOGIN_OPTIONS = {
     "database": Option(opt.text, required=True),
@@ -114,13 +117,11 @@ def _sqlite(options: Mapping[str, Any], deadline: Deadline, writing: bool) -> It
         raise _refused(options, error) from error
 
 
-@contextlib.contextmanager
-def _mysql(options: Mapping[str, Any], deadline: Deadline, writing: bool) -> Iterator[Session]:
-    try:
-        import pymysql
-    except ImportError:
-        raise Unhealthy("the Python library PyMySQL is not installed for this interpreter") from None
-    connection: pymysql.Connection[Any] = pymysql.connect(
+def _mysql_connection(options: Mapping[str, Any], deadline: Deadline) -> pymysql.Connection[Any]:
+    """A connection that is yet to be made."""
+    import pymysql
+
+    return pymysql.connect(
         host=options["login_host"],
         port=options["login_port"] or 3306,
         user=options["login_user"],
@@ -133,6 +134,15 @@ def _mysql(options: Mapping[str, Any], deadline: Deadline, writing: bool) -> Ite
         write_timeout=deadline.left(),
         defer_connect=True,
     )
+
+
+@contextlib.contextmanager
+def _mysql(options: Mapping[str, Any], deadline: Deadline, writing: bool) -> Iterator[Session]:
+    try:
+        import pymysql
+    except ImportError:
+        raise Unhealthy("the Python library PyMySQL is not installed for this interpreter") from None
+    connection = _mysql_connection(options, deadline)
     try:
         # PyMySQL's limits are for a single read; over TCP without TLS a socket of ours keeps them to one deadline.
         local = options["login_unix_socket"] is not None
