@@ -24,7 +24,9 @@ def check(database: Database, **options: Any) -> dict[str, Any]:
 
 
 def test_one_row_for_each_host_stays_whoever_writes_at_once(database):
-    """Also when the table is made by all of them at once."""
+    """Also when the table is made by all of them at once, and where transactions are serializable by default."""
+    if database.engine == "postgresql":
+        database.sql(f"ALTER DATABASE {database.login['database']} SET default_transaction_isolation = 'serializable'")
     tokens = set()
     for _ in range(3):
         checks = parse([check(database, name=str(number), timeout=20) for number in range(AT_ONCE)])
