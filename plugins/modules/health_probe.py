@@ -25,7 +25,7 @@ attributes:
       - All others only read and are run as ever, but a method of HTTP other than C(GET) is sent too.
   diff_mode:
     support: none
-    description: Nothing is ever changed.
+    description: Nothing is changed but the row of a database's C(write).
   platform:
     support: full
     platforms: posix
@@ -233,6 +233,14 @@ EXAMPLES = r"""
         login_password: "{{ shop_db_password }}"
         query: SELECT COUNT(*) > 0 FROM orders
         expect: 1
+      - name: reports database
+        type: postgresql
+        database: reports
+        login_user: reports
+        login_password: "{{ reports_db_password }}"
+        replica: true
+        fail:
+          replication_lag_s: 60
       - name: workers
         type: command
         command: systemctl is-active shop-worker

@@ -78,3 +78,19 @@ def mariadb(folder: Path, *options: str) -> Iterator[MariaDB]:
 
     with running(argv, folder / "log", ready):
         yield server
+
+
+@contextlib.contextmanager
+def replica(folder: Path, primary: MariaDB, *options: str) -> Iterator[MariaDB]:
+    """A server in a folder that does what a primary does from now on."""
+    with mariadb(folder, "--server-id=2", *options) as server:
+        ((log, position, *_),) = primary.sql("SHOW MASTER STATUS")
+        primary.sql("CREATE OR REPLACE USER `replicator`@`%` IDENTIFIED BY 'replicates'")
+        primary.sql("GRANT REPLICATION SLAVE ON *.* TO `replicator`@`%`")
+        server.sql(
+            f"CHANGE MASTER TO MASTER_HOST = '127.0.0.1', MASTER_PORT = {primary.port}, MASTER_USER = 'replicator',"
+            f" MASTER_PASSWORD = 'replicates', MASTER_LOG_FILE = '{log}', MASTER_LOG_POS = {position},"
+            " MASTER_CONNECT_RETRY = 1"
+        )
+        server.sql("START SLAVE")
+        yield server

@@ -57,20 +57,43 @@ class PostgreSQL:
         return found
 
 
+def programs() -> Path:
+    """The folder of the highest version's programs that is installed."""
+    return max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name))
+
+
 @contextlib.contextmanager
 def postgresql(folder: Path) -> Iterator[PostgreSQL]:
-    """A server in a folder, with the highest version that is installed."""
+    """A server in a folder."""
     give_to("postgres", folder)
-    programs = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name))
-    data = folder / "data"
     subprocess.run(
-        [*as_user("postgres"), str(programs / "initdb"), "-D", str(data), "-U", "postgres", "-E", "UTF8",
+        [*as_user("postgres"), str(programs() / "initdb"), "-D", str(folder / "data"), "-U", "postgres", "-E", "UTF8",
          "--locale=C.UTF-8", "--auth-local=trust", "--auth-host=scram-sha-256"],
         check=True, capture_output=True, cwd="/",
     )  # fmt: skip
+    with _serving(folder) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def standby(folder: Path, primary: PostgreSQL) -> Iterator[PostgreSQL]:
+    """A server in a folder that replays what a primary does, from a copy of it."""
+    give_to("postgres", folder)
+    subprocess.run(
+        [*as_user("postgres"), str(programs() / "pg_basebackup"), "-D", str(folder / "data"), "-U", "postgres",
+         "-h", str(primary.socket), "-p", str(primary.port), "--checkpoint=fast", "--write-recovery-conf"],
+        check=True, capture_output=True, cwd="/",
+    )  # fmt: skip
+    with _serving(folder) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def _serving(folder: Path) -> Iterator[PostgreSQL]:
     server = PostgreSQL(folder, free_port())
     settings = {
         "port": server.port, "listen_addresses": "127.0.0.1", "unix_socket_directories": folder, "fsync": "off",
+        "max_prepared_transactions": 2,
     }  # fmt: skip
     options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
 
@@ -80,5 +103,6 @@ def postgresql(folder: Path) -> Iterator[PostgreSQL]:
             return True
         return False
 
-    with running([*as_user("postgres"), str(programs / "postgres"), "-D", str(data), *options], folder / "log", ready):
+    argv = [*as_user("postgres"), str(programs() / "postgres"), "-D", str(folder / "data"), *options]
+    with running(argv, folder / "log", ready):
         yield server

@@ -10,11 +10,15 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import options as opt
 from .checks import Option, Unhealthy, excerpt, same
 from .deadline import Deadline, connect
+
+if TYPE_CHECKING:
+    import psycopg
+    import pymysql
 
 LOGIN_OPTIONS = {
     "database": Option(opt.text, required=True),
@@ -114,13 +118,11 @@ def _sqlite(options: Mapping[str, Any], deadline: Deadline, writing: bool) -> It
         raise _refused(options, error) from error
 
 
-@contextlib.contextmanager
-def _mysql(options: Mapping[str, Any], deadline: Deadline, writing: bool) -> Iterator[Session]:
-    try:
-        import pymysql
-    except ImportError:
-        raise Unhealthy("the Python library PyMySQL is not installed for this interpreter") from None
-    connection: pymysql.Connection[Any] = pymysql.connect(
+def _mysql_connection(options: Mapping[str, Any], deadline: Deadline) -> pymysql.Connection[Any]:
+    """A connection that is yet to be made."""
+    import pymysql
+
+    return pymysql.connect(
         host=options["login_host"],
         port=options["login_port"] or 3306,
         user=options["login_user"],
@@ -133,6 +135,15 @@ def _mysql(options: Mapping[str, Any], deadline: Deadline, writing: bool) -> Ite
         write_timeout=deadline.left(),
         defer_connect=True,
     )
+
+
+@contextlib.contextmanager
+def _mysql(options: Mapping[str, Any], deadline: Deadline, writing: bool) -> Iterator[Session]:
+    try:
+        import pymysql
+    except ImportError:
+        raise Unhealthy("the Python library PyMySQL is not installed for this interpreter") from None
+    connection = _mysql_connection(options, deadline)
     try:
         # PyMySQL's limits are for a single read; over TCP without TLS a socket of ours keeps them to one deadline.
         local = options["login_unix_socket"] is not None
@@ -143,7 +154,9 @@ def _mysql(options: Mapping[str, Any], deadline: Deadline, writing: bool) -> Ite
                 cursor.execute(query, values or None)
                 return cursor
 
-            cursor.execute("START TRANSACTION" if writing else "START TRANSACTION READ ONLY")
+            if not writing:
+                # For all of the session: a CREATE or DROP ends the transaction that it is in and begins its own.
+                cursor.execute("SET SESSION TRANSACTION READ ONLY")
             yield Session(execute)
             connection.commit()
     except (pymysql.MySQLError, OSError) as error:
@@ -156,6 +169,20 @@ def _mysql(options: Mapping[str, Any], deadline: Deadline, writing: bool) -> Ite
         connection.close()
 
 
+def _postgresql_connection(options: Mapping[str, Any], deadline: Deadline) -> psycopg.Connection[Any]:
+    """A connection that is logged in. It may take 2 seconds even where less is left: libpq knows no less."""
+    import psycopg
+
+    return psycopg.connect(
+        host=options["login_unix_socket"] or options["login_host"],
+        port=options["login_port"] or 5432,
+        user=options["login_user"],
+        password=options["login_password"],
+        dbname=options["database"],
+        connect_timeout=max(2, round(deadline.left())),  # PostgreSQL manual, 34.1.2
+    )
+
+
 @contextlib.contextmanager
 def _postgresql(options: Mapping[str, Any], deadline: Deadline, writing: bool) -> Iterator[Session]:
     try:
@@ -164,14 +191,7 @@ def _postgresql(options: Mapping[str, Any], deadline: Deadline, writing: bool) -
         raise Unhealthy("the Python library psycopg is not installed for this interpreter") from None
     there = False
     try:
-        with psycopg.connect(
-            host=options["login_unix_socket"] or options["login_host"],
-            port=options["login_port"] or 5432,
-            user=options["login_user"],
-            password=options["login_password"],
-            dbname=options["database"],
-            connect_timeout=max(2, round(deadline.left())),  # libpq knows no less (PostgreSQL manual, 34.1.2)
-        ) as connection:
+        with _postgresql_connection(options, deadline) as connection:
             there = True
 
             def execute(query: str, values: Sequence[Any]) -> Any:
@@ -179,6 +199,8 @@ def _postgresql(options: Mapping[str, Any], deadline: Deadline, writing: bool) -
 
             # For writing it is as the server sets it for everybody, so that one that is read-only says so.
             connection.read_only = None if writing else True
+            # A stricter default of the server's would refuse one of two that write the same row at once.
+            connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
             # SET LOCAL, not a connection option: PgBouncer refuses unknown ones.
             connection.execute(f"SET LOCAL statement_timeout = {max(1, int(deadline.left() * 1000))}".encode())
             yield Session(execute)

@@ -44,7 +44,7 @@ class Findings:
 
     def measure(self, **values: float | None) -> None:
         """Take over what is known of these values."""
-        self.values.update({name: round(float(value), 3) for name, value in values.items() if value is not None})
+        self.values.update({name: round(float(value), 1) for name, value in values.items() if value is not None})
 
     def warn(self, said: str) -> None:
         """Something that is wrong, though not so that the check fails."""

@@ -22,10 +22,11 @@ FROM information_schema.innodb_trx WHERE trx_mysql_thread_id <> CONNECTION_ID()"
 
 def check_mysql(look: Look) -> Seen:
     """Log in and study the server."""
-    return look_at("mysql", look, _study)
+    return look_at("mysql", look, study)
 
 
-def _study(session: Session, look: Look, found: Findings) -> None:
+def study(session: Session, look: Look, found: Findings) -> None:
+    """Add what a server tells of itself to the findings."""
     ((version, account, most, read_only),) = session.rows(_SERVER)
     ((_, used),) = session.rows("SHOW GLOBAL STATUS LIKE 'Threads_connected'")
     found.measure(connections_percent=100 * int(used) / int(most))

@@ -84,8 +84,11 @@ def _study_standby(session: Session, look: Look, found: Findings) -> None:
     elif not (standby["there"] or standby["restores"]):
         said = f"it receives no WAL (its log tells why), the last transaction is {behind} old"
     else:
-        found.measure(replication_lag_s=0 if standby["there"] and standby["level"] else standby["behind"])
+        lag = 0 if standby["there"] and standby["level"] else standby["behind"]
+        found.measure(replication_lag_s=lag)
         found.said.append("replicates as a standby" if standby["there"] else "replicates from an archive")
+        if lag is None:
+            found.said.append("its lag is not known before the first transaction is replayed")
         return
     found.measure(replication_lag_s=standby["behind"])
     if look.options["replica"]:
