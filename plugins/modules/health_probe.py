@@ -119,10 +119,9 @@ options:
         it (seconds since 1970, or ISO 8601 with its offset from UTC), that is the last run; otherwise it is when it was
         last written. Without the file, the check says what to type to have one.
       - Measures C(age_s) (seconds, warns at 120, fails at 300). A last run in the future is a warning.
-      - Options of V(mysql), which is MariaDB too, V(postgresql) and V(sqlite) follow. Besides logging in they look at
-        the server itself.
+      - V(mysql), V(postgresql) and V(sqlite) look at the server itself besides logging in. The first is MariaDB too.
       - C(database), C(query), C(expect), C(login_host), C(login_port), C(login_user), C(login_password) and
-        C(login_unix_socket) as with V(database); V(sqlite) has no login. Without C(query) and C(expect) no query is put.
+        C(login_unix_socket) as with V(database); V(sqlite) has no login. Without C(query) no query is put.
       - C(write), V(false) by default. Whether to write one row for this host in the table C(holdfast_probe), which is
         made if it is missing, and to read it back. All else is read-only.
       - C(replica), V(false) by default, not with V(sqlite). Whether the server has to be a replica that replicates.
