@@ -28,8 +28,11 @@ COMMON = {
     "failure_ttl": Option(options.duration, 30.0),
     "stale_while_revalidate": Option(options.duration),
     "stale_if_error": Option(options.duration, 3600.0),
+    "alert_after": Option(options.count),
+    "clear_after": Option(options.count),
 }
 
+_OF_CHECK = ("type", "timeout", "critical", "alert_after", "clear_after")
 _SECRET_OPTIONS = {name for kind in TYPES.values() for name, option in kind.options.items() if option.secret}
 _SECRET_NAME = re.compile(r"pass|pwd|secret|token|key|auth|cookie|credential|signature|session", re.IGNORECASE)
 _OPEN_HEADER = re.compile(
@@ -70,7 +73,7 @@ def _parse_one(number: int, entry: Any) -> Check:
     values = {name: _value(where, kind, name, option, entry.get(name)) for name, option in known.items()}
     secrets = secrets_of([entry])
     name = mask(values.pop("name") or f"{kind} {TYPES[kind].target(values)}", secrets)
-    common = {option: values.pop(option) for option in ("type", "timeout", "critical")}
+    common = {option: values.pop(option) for option in _OF_CHECK}
     measures = {**LATENCY, **TYPES[kind].measures}
     return Check(
         name=name,
