@@ -64,11 +64,11 @@ def _parse_one(number: int, entry: Any) -> Check:
     if kind is None:
         raise InvalidInput(f"{where} has no type. Known are: {_listed(TYPES)}.")
     if not isinstance(kind, str) or kind not in TYPES:
-        raise InvalidInput(f"{where}: unknown type {kind!r}{_nearest(kind, TYPES)} Known are: {_listed(TYPES)}.")
+        raise InvalidInput(f"{where}: unknown type {kind!r}{nearest(kind, TYPES)} Known are: {_listed(TYPES)}.")
     known = {**COMMON, **TYPES[kind].options}
     for name in entry:
         if name not in known:
-            hint = _nearest(name, known)
+            hint = nearest(name, known)
             raise InvalidInput(f"{where}: the type {kind} has no option {name!r}{hint} It has: {_listed(known)}.")
     values = {name: _value(where, kind, name, option, entry.get(name)) for name, option in known.items()}
     secrets = secrets_of([entry])
@@ -92,7 +92,7 @@ def _limits(
     """The limits of one side: the type's own, and those given in their place; one of None is taken away."""
     for name in given:
         if name not in measures:
-            hint = _nearest(name, measures)
+            hint = nearest(name, measures)
             raise InvalidInput(f"{where}: the type {kind} measures no {name!r}{hint} It measures: {_listed(measures)}.")
     try:
         wanted = {name: None if value is None else options.number(value) for name, value in given.items()}
@@ -120,7 +120,8 @@ def _value(where: str, kind: str, name: str, option: Option, value: Any) -> Any:
         raise InvalidInput(f"{where}: the option {name!r} {error}.") from None
 
 
-def _nearest(word: Any, known: Iterable[str]) -> str:
+def nearest(word: Any, known: Iterable[str]) -> str:
+    """A hint at the known word that is most like a wrong one, and the full stop of the sentence before it."""
     found = difflib.get_close_matches(str(word), list(known), n=1)
     return f"; did you mean {found[0]!r}?" if found else "."
 
