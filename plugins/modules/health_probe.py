@@ -119,7 +119,7 @@ options:
         beside it in a hidden file.
     type: path
   required:
-    description: Whether the task fails when it is not reached. With V(false) it only reports.
+    description: Whether the task fails when it is not reached. With V(false) it only returns what was seen.
     type: bool
     default: true
 requirements:
@@ -320,7 +320,7 @@ def main() -> None:
         module.fail_json(msg=str(error))
     if not module.check_mode:
         report(module, outcome)
-    for result in outcome.warnings:
+    for result in outcome.warnings if module.params["required"] else ():
         module.warn(f"{result.name}: {result.output}")
     if outcome.status == FAIL and module.params["required"]:
         module.fail_json(msg=outcome.verdict(), **returned(outcome))

@@ -24,13 +24,13 @@ supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
 
 
 @contextlib.contextmanager
-def supervisor(folder: Path, programs: Mapping[str, Mapping[str, str]]) -> Iterator[Path]:
-    """A supervisord with these programs; gives the path of its configuration."""
+def supervisor(folder: Path, programs: Mapping[str, Mapping[str, str]], more: str = "") -> Iterator[Path]:
+    """A supervisord with these programs, and more of its configuration; gives the path of that."""
     config = folder / "supervisord.conf"
     text = _CONFIG.format(folder=folder)
     for name, settings in programs.items():
         text += f"[program:{name}]\n" + "".join(f"{key} = {value}\n" for key, value in settings.items())
-    config.write_text(text)
+    config.write_text(text + more)
     argv = ["/usr/bin/supervisord", "-c", str(config)]
     with running(argv, folder / "supervisord.out", (folder / "supervisor.sock").exists):
         yield config

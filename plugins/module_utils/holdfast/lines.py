@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 _COLOURS = {"pass": "32", "warn": "33", "fail": "31"}  # green, yellow, red (ECMA-48, SGR)
 
 
@@ -20,3 +23,13 @@ def coloured(status: str, text: str) -> str:
 
 def _plain(text: str) -> str:
     return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def lines_of_host(host: str, seen: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """A status and a line for each check of a host, by what the module health_probe returned there."""
+    if seen.get("results"):
+        return [
+            (one["status"], f"{host}  {line(one['status'], one['name'], one['output'])}") for one in seen["results"]
+        ]
+    what = "unreachable" if seen.get("unreachable") else "nothing was asked"
+    return [("fail", f"{host}  {line('fail', what, str(seen.get('msg', 'no reason was given')))}")]
