@@ -73,10 +73,9 @@ def agent(folder: Path, hook: Webhook, checks: list[dict[str, Any]], **more: Any
 def payments(server: Stripe) -> dict[str, Any]:
     return {
         "name": "payments",
-        "type": "http",
-        "url": f"{server.url}/v1/balance",
-        "headers": {"Authorization": server.key},
-        "ttl": 300,
+        "type": "stripe",
+        "url": server.url,
+        "api_key": server.key.split()[1],
         "timeout": 0.2,
     }
 

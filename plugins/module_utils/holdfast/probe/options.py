@@ -26,6 +26,22 @@ def text(value: Any) -> str:
     return str(value)
 
 
+def token(value: Any) -> str:
+    """A key or token as a header takes it; a line break at its end would break out of that, and be shown."""
+    found = text(value)
+    if not re.fullmatch(r"[!-~]+", found):
+        raise ValueError("must be a key, without spaces, line breaks or letters that are not ASCII")
+    return found
+
+
+def texts(value: Any) -> list[str]:
+    """One text or more."""
+    values = value if isinstance(value, list) else [value]
+    if not values:
+        raise ValueError("must have at least one text")
+    return [text(one) for one in values]
+
+
 def scalar(value: Any) -> Any:
     """Anything but a list or a mapping."""
     if isinstance(value, (list, dict)):

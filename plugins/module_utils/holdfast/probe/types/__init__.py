@@ -6,9 +6,22 @@
 from __future__ import annotations
 
 from ..checks import CheckType
+from .bunny import BUNNY
+from .certificate import CERTIFICATE
 from .command import COMMAND
 from .database import DATABASE
 from .http import HTTP
+from .stripe import STRIPE
 from .tcp import TCP
+from .tls import TLS
 
-TYPES: dict[str, CheckType] = {"http": HTTP, "tcp": TCP, "command": COMMAND, "database": DATABASE}
+TYPES: dict[str, CheckType] = {
+    "http": HTTP,
+    "tcp": TCP,
+    "command": COMMAND,
+    "database": DATABASE,
+    "tls": TLS,
+    "certificate": CERTIFICATE,
+    "stripe": STRIPE,
+    "bunny": BUNNY,
+}

@@ -19,10 +19,10 @@ def check_tcp(look: Look) -> Seen:
     try:
         connect(options["host"], options["port"], deadline).close()
     except (TimeoutError, socket.timeout):  # two classes before Python 3.10
-        raise Unhealthy(f"no connection to {where} within {deadline.seconds:g} s") from None
+        raise Unhealthy(f"no connection to {where} within {deadline.seconds:g} s", outage=True) from None
     except (OSError, ValueError) as error:
         reason = why(error) if isinstance(error, OSError) else str(error)
-        raise Unhealthy(f"cannot connect to {where}: {reason}") from error
+        raise Unhealthy(f"cannot connect to {where}: {reason}", outage=True) from error
     return Seen(f"connected to {where}")
 
 

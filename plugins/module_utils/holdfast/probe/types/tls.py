@@ -1,0 +1,64 @@
+# Copyright (c) 2026, The Holdfast authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether TLS works, and for how long its certificate does."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+
+from .. import options as opt
+from ..checks import CheckType, Look, Measure, Option, Seen, Unhealthy
+from ..deadline import TimedTLSSocket, connect, secure, why
+from ..web import SECONDS_A_DAY, tls_context
+from ..x509 import from_der
+
+CERTIFICATE_DAYS = {"certificate_days": Measure("days", warn=14, fail=3, lower_is_worse=True)}
+
+
+def check_tls(look: Look) -> Seen:
+    """Shake hands, look at the certificate, and hang up."""
+    options = look.options
+    where = f"{options['host']} port {options['port']}"
+    try:
+        connection = _shake_hands(look)
+    except (TimeoutError, socket.timeout):  # two classes before Python 3.10
+        raise Unhealthy(f"no TLS with {where} within {look.deadline.seconds:g} s", outage=True) from None
+    except (OSError, ValueError) as error:
+        reason = why(error) if isinstance(error, OSError) else str(error)
+        raise Unhealthy(f"no TLS with {where}: {reason}", outage=not isinstance(error, ssl.SSLError)) from error
+    with connection:
+        version = connection.version()
+        der = connection.getpeercert(binary_form=True)
+    try:
+        found = from_der(der or b"")
+    except ValueError as error:
+        raise Unhealthy(f"{where}: {error}") from None
+    days = (found.ends - look.now) / SECONDS_A_DAY
+    return Seen(f"{version}, {found}", {"certificate_days": round(days, 2)})
+
+
+def _shake_hands(look: Look) -> TimedTLSSocket:
+    options = look.options
+    connection = connect(options["host"], options["port"], look.deadline)
+    try:
+        context = tls_context(options["validate_certs"])
+        return secure(connection, context, options["server_name"] or options["host"])
+    except BaseException:
+        connection.close()
+        raise
+
+
+TLS = CheckType(
+    options={
+        "host": Option(opt.text, required=True),
+        "port": Option(opt.port, 443),
+        "server_name": Option(opt.text),
+        "validate_certs": Option(opt.boolean, True),
+    },
+    run=check_tls,
+    target=lambda options: f"{options['server_name'] or options['host']}:{options['port']}",
+    component="component",
+    measures=CERTIFICATE_DAYS,
+)
