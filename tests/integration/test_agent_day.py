@@ -242,7 +242,7 @@ def test_a_reminder_says_since_when_and_each_line_when_it_was(tmp_path, hook):
         assert message["message"].startswith(f"{when} {title}. "), message
         hook.messages.clear()
         day.minute += 1
-    assert "Since 22 min: " in message["message"] and "status" in message["message"]
+    assert "For 22 min now: " in message["message"] and "status" in message["message"]
 
 
 def test_what_is_gone_or_broken_in_its_memory_does_not_stop_it(tmp_path, hook):

@@ -64,8 +64,8 @@ def test_what_stays_bad_is_told_of_again_and_how_long_it_was():
         notices += said
     titles = ["shop FAILS", "shop still FAILS", "shop still FAILS", "shop is well again"]
     assert [notice.title for notice in notices] == titles
-    assert notices[1].text == "Since 12 min: said so"
-    assert notices[-1] == Notice("shop is well again", "It was not for 27 min. Now: said so", True, 29 * 60.0)
+    assert notices[1].text == "For 12 min now: said so"
+    assert notices[-1] == Notice("shop is well again", "It lasted 27 min. Now: said so", True, 29 * 60.0)
 
 
 def test_what_goes_to_and_fro_is_told_of_once_until_it_keeps_still():

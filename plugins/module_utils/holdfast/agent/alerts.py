@@ -138,7 +138,7 @@ def _tell(known: Standing, look: Look, now: float, policy: Policy) -> tuple[Stan
         return _clear(known, look, now)
     if known.told and look.status != PASS and now - known.told_at >= policy.remind_every:
         title = f"{look.name} still {'FAILS' if look.status == FAIL else 'warns'}"
-        text = f"Since {span(now - known.since)}: {look.output}"
+        text = f"For {span(now - known.since)} now: {look.output}"
         return replace(known, told_at=now), [Notice(title, text, False, now)]
     return known, []
 
@@ -147,7 +147,7 @@ def _clear(known: Standing, look: Look, now: float) -> tuple[Standing, list[Noti
     cleared = replace(known, told=0, since=0.0)
     if not known.told:
         return cleared, []
-    text = f"It was not for {span(known.better - known.since)}. Now: {look.output}"
+    text = f"It lasted {span(known.better - known.since)}. Now: {look.output}"
     return replace(cleared, told_at=now), [Notice(f"{look.name} is well again", text, True, now)]
 
 

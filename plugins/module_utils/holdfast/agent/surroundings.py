@@ -23,7 +23,7 @@ from .config import Config, Target
 
 NO_NETWORK = "no network"
 _LIMIT_S = 3.0
-_HOST_OPTIONS = ("host", "login_host")
+_HOST_OPTIONS = ("host", "login_host", "domain")
 
 
 def is_external(check: Check) -> bool:

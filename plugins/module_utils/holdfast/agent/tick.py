@@ -49,7 +49,7 @@ def tick(config: Config, wrong: str, memory: Memory, clock: Callable[[], float] 
     Raises nothing for a full disk or a service that takes no message: what is returned has them as `problems`.
     """
     outcome, offline = _ask(config, clock)
-    problems = write(config.files, outcome, config.title, config.interval)
+    problems = write(config.files, outcome, f"Health of {config.title}", config.interval)
     problems += [one for one in (memory.get("unwritten"), memory.get("crash")) if one]
     quiet = silence(config, outcome.at)
     looks = [*_looks(config, outcome.results), *_own_looks(wrong, problems, offline, config)]
