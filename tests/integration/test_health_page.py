@@ -42,7 +42,7 @@ def test_it_fits_a_phone_and_a_desk_and_shows_the_last_day(tmp_path, width, heig
     assert [bar["colour"] for bar in good["bars"]][-4:] == [GREY, GREEN, GREEN, GREEN]
     assert [bar["colour"] for bar in bad["bars"]][-4:] == [GREY, GREEN, AMBER, RED]
     assert len(bad["bars"]) == 96 and all(bar["width"] > 1 for bar in bad["bars"])
-    assert bad["bars"][-17]["colour"] == GREEN and "pass, 1 looks, 12.3 ms" in bad["bars"][-17]["title"]
+    assert bad["bars"][-17]["colour"] == GREEN and "pass, 1 look, 12.3 ms" in bad["bars"][-17]["title"]
     assert "FAIL (timeout)" in seen["text"] and "kept answer, older than it should be, 6 min 40 s old" in seen["text"]
     assert "failed jobs 1,234,567" in seen["text"]
     assert "every 1 min. If that is much longer ago, nobody is looking" in seen["text"]

@@ -37,6 +37,7 @@ rect { fill: var(--none); } rect.p { fill: var(--pass); } rect.w { fill: var(--w
 .day { display: flex; justify-content: space-between; }
 """
 _BAR, _GAP, _HEIGHT = 8, 2, 28
+_SHARES = {PASS: 0.6, WARN: 0.8, FAIL: 1.0}  # of the height, for who does not see the colours
 
 
 def page(outcome: Outcome, history: History, title: str, interval: float | None) -> str:
@@ -105,8 +106,10 @@ def _bars(day: list[tuple[float, Bucket | None]]) -> str:
 def _bar(left: int, start: float, bucket: Bucket | None) -> str:
     when = f"{time_of(start)[:16]} to {time_of(start + BUCKET_S)[11:16]} UTC"
     if bucket is None:
-        kind, said = "", f"{when}: nobody looked"
+        kind, height, said = "", _HEIGHT * _SHARES[PASS], f"{when}: nobody looked"
     else:
-        kind = f' class="{bucket.status[0]}"'
-        said = f"{when}: {bucket.status}, {bucket.looks} looks, {bucket.latency_ms:.1f} ms on average"
-    return f'<rect{kind} x="{left}" width="{_BAR}" height="{_HEIGHT}"><title>{said}</title></rect>'
+        kind, height = f' class="{bucket.status[0]}"', _HEIGHT * _SHARES[bucket.status]
+        looks = "1 look" if bucket.looks == 1 else f"{bucket.looks} looks"
+        said = f"{when}: {bucket.status}, {looks}, {bucket.latency_ms:.1f} ms on average"
+    box = f'x="{left}" y="{_HEIGHT - height:g}" width="{_BAR}" height="{height:g}"'
+    return f"<rect{kind} {box}><title>{said}</title></rect>"
