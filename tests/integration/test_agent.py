@@ -256,6 +256,17 @@ def test_one_whose_file_is_replaced_becomes_the_new_one(place):
         assert process.poll() is None and place.memory()["problems"] == []
 
 
+def test_a_look_that_dies_is_told_of_and_the_next_one_is_made(place):
+    flag = place.folder / "kill"
+    place.write(checks=[{**place.check, "command": ["sh", "-c", f"test -e {flag} && kill -9 $PPID; true"]}])
+    with looking(place):
+        flag.touch()
+        wait_until(lambda: place.run("status").returncode == 2, "nothing is written any more")
+        flag.unlink()
+        wait_until(lambda: "ended with status -9" in " ".join(place.memory()["problems"]), "it is told")
+        wait_until(lambda: place.memory()["problems"] == [], "the next look is well")
+
+
 def test_one_that_ended_is_seen_to_have_ended(place):
     place.write()
     assert place.run("status").stdout == "The agent has not looked yet.\n"

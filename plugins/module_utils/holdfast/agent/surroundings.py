@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import queue
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,7 +24,7 @@ from .config import Config, Target
 
 NO_NETWORK = "no network"
 _LIMIT_S = 3.0
-_HOST_OPTIONS = ("host", "login_host", "domain")
+_HOST_OPTIONS = ("url", "host", "login_host", "domain")
 
 
 def is_external(check: Check) -> bool:
@@ -32,14 +33,10 @@ def is_external(check: Check) -> bool:
     A name without a dot is taken for one of them. What looks at no host but keeps its answers by default asks an
     API on the internet.
     """
-    url = check.options.get("url")
-    host = (
-        urlsplit(url).hostname
-        if url
-        else next((check.options[one] for one in _HOST_OPTIONS if check.options.get(one)), "")
-    )
-    if not host:
+    found = [str(check.options[one]) for one in _HOST_OPTIONS if check.options.get(one)]
+    if not found:
         return TYPES[check.type].ttl > 0
+    host = urlsplit(found[0]).hostname or found[0]
     with contextlib.suppress(ValueError):
         return ipaddress.ip_address(host).is_global
     return "." in host
@@ -47,20 +44,22 @@ def is_external(check: Check) -> bool:
 
 def answers(targets: Sequence[Target]) -> bool:
     """Whether one of the servers accepts a connection within 3 seconds."""
-    found = threading.Event()
+    deadline = Deadline(_LIMIT_S)
+    said: queue.SimpleQueue[bool] = queue.SimpleQueue()
 
     def ask(target: Target) -> None:
-        with contextlib.suppress(OSError):
-            connect(target.host, target.port, Deadline(_LIMIT_S)).close()
-            found.set()
+        try:
+            connect(target.host, target.port, deadline).close()
+            said.put(True)
+        except OSError:
+            said.put(False)
 
-    threads = [threading.Thread(target=ask, args=(target,), daemon=True) for target in targets]
-    for thread in threads:
-        thread.start()
-    deadline = Deadline(_LIMIT_S)
-    while any(thread.is_alive() for thread in threads) and not found.is_set() and not deadline.over:
-        found.wait(0.05)
-    return found.is_set()
+    for target in targets:
+        threading.Thread(target=ask, args=(target,), daemon=True).start()
+    try:
+        return any(said.get(timeout=deadline.left()) for _ in targets)
+    except (queue.Empty, TimeoutError):  # the resolver keeps to no time limit
+        return False
 
 
 def own_network(config: Config, results: Sequence[Result]) -> tuple[list[Result], bool]:
