@@ -25,7 +25,7 @@ attributes:
       - All others only read and are run as ever, but a method of HTTP other than C(GET) is sent too.
   diff_mode:
     support: none
-    description: Nothing is changed but the row of a database's C(write).
+    description: Nothing is changed but the files that are written, and the row of a database's C(write).
   platform:
     support: full
     platforms: posix
@@ -48,6 +48,8 @@ options:
       - C(stale_while_revalidate), for how many more seconds an old answer is served while one caller asks anew, C(ttl)
         by default.
       - C(stale_if_error), for how many more seconds an old answer is served when there is no other, V(3600) by default.
+      - C(alert_after), C(clear_after), how many bad looks in a row it takes until the agent tells people, and how many
+        good ones until it says that it is over. Nobody else regards them.
       - Options of V(http) follow.
       - C(url), with V(http://) or V(https://). Required. No proxy is used.
       - C(method), V(GET) by default. No body is sent.
@@ -201,8 +203,24 @@ options:
         has to run as the same user.
       - V(/var/cache/holdfast/probes) by default, or V(~/.cache/holdfast/probes) for users other than root.
     type: path
+  write_health_json:
+    description:
+      - A file for the results in the form of application/health+json, replaced as a whole, readable by all.
+      - Neither this file nor the others are written in check mode, nor do they count as a change. That one cannot be
+        written is warned of, and does not fail the task.
+    type: path
+  write_prometheus:
+    description:
+      - A file for the results in the text format of Prometheus, such as one named C(*.prom) in the folder that
+        node_exporter's C(textfile) collector reads.
+    type: path
+  write_page:
+    description:
+      - A file for the results as an HTML page that a person reads, with the history of the last day, which is kept
+        beside it in a hidden file.
+    type: path
   required:
-    description: Whether the task fails when it is not reached. With V(false) it only reports.
+    description: Whether the task fails when it is not reached. With V(false) it only returns what was seen.
     type: bool
     default: true
 requirements:
@@ -269,6 +287,15 @@ EXAMPLES = r"""
           verified_age_h: 170
         fail:
           verified_age_h: 200
+
+- name: Write what there is to see for people and for Prometheus
+  holdfast.deploy.health_probe:
+    required: false
+    write_page: /var/www/status/index.html
+    write_prometheus: /var/lib/prometheus/node-exporter/holdfast.prom
+    checks:
+      - type: http
+        url: https://shop.example.com/up
 
 - name: Look, and go on whatever is seen
   holdfast.deploy.health_probe:
@@ -341,12 +368,14 @@ health:
   type: dict
 prometheus:
   description:
-    - The last round's results as metrics C(holdfast_probe_up) and C(holdfast_probe_duration_seconds) in the text format
-      of Prometheus.
+    - The last round's results in the text format of Prometheus, as metrics C(holdfast_probe_up),
+      C(holdfast_probe_status) (0 pass, 1 warn, 2 fail), C(holdfast_probe_duration_seconds),
+      C(holdfast_probe_age_seconds), C(holdfast_probe_value) and C(holdfast_probe_last_run_timestamp_seconds).
   returned: always
   type: str
 """
 
+import socket
 from dataclasses import asdict
 from pathlib import Path
 
@@ -358,6 +387,7 @@ from ..module_utils.holdfast.probe.parse import parse, secrets_of
 from ..module_utils.holdfast.probe.report import as_health_json, as_prometheus
 from ..module_utils.holdfast.probe.run import Gate, Outcome, run_gate
 from ..module_utils.holdfast.probe.store import Store, default_folder
+from ..module_utils.holdfast.probe.write import Files, write
 
 
 class ProbeModule(AnsibleModule):
@@ -376,6 +406,14 @@ def gate_of(module: AnsibleModule) -> Gate:
     if params["successes"] < 1 or params["timeout"] < 0 or params["interval"] < 0:
         raise InvalidInput("successes must be at least 1, timeout and interval at least 0.")
     return Gate(params["successes"], params["timeout"], params["interval"])
+
+
+def report(module: AnsibleModule, outcome: Outcome) -> None:
+    """Write the files that are wanted, and warn of those that cannot be."""
+    wanted = {name: module.params[f"write_{name}"] for name in ("health_json", "prometheus", "page")}
+    files = Files(**{name: Path(path) for name, path in wanted.items() if path})
+    for problem in write(files, outcome, f"Health of {socket.gethostname()}"):
+        module.warn(problem)
 
 
 def returned(outcome: Outcome) -> dict:
@@ -399,6 +437,9 @@ def main() -> None:
             "timeout": {"type": "float", "default": 0},
             "interval": {"type": "float", "default": 1},
             "cache_dir": {"type": "path"},
+            "write_health_json": {"type": "path"},
+            "write_prometheus": {"type": "path"},
+            "write_page": {"type": "path"},
             "required": {"type": "bool", "default": True},
         },
         supports_check_mode=True,
@@ -408,7 +449,9 @@ def main() -> None:
         outcome = run_gate(parse(module.params["checks"]), gate_of(module), store, dry_run=module.check_mode)
     except HoldfastError as error:
         module.fail_json(msg=str(error))
-    for result in outcome.warnings:
+    if not module.check_mode:
+        report(module, outcome)
+    for result in outcome.warnings if module.params["required"] else ():
         module.warn(f"{result.name}: {result.output}")
     if outcome.status == FAIL and module.params["required"]:
         module.fail_json(msg=outcome.verdict(), **returned(outcome))

@@ -67,24 +67,36 @@ def tell(urls: Sequence[str], folder: Path, subject: str, status: str, text: str
     A message that no service took counts as not told, so that the next run tries again. Raises MissingLibrary, or
     InvalidInput when a URL is none that Apprise knows; never for a service that fails.
     """
-    services = [_service(url, number) for number, url in enumerate(urls, 1)]
+    services = _services(urls)
     now = datetime.now(timezone.utc)
     kind = preview(folder, subject, status, now, remind_every)
     if kind is None:
         return Outcome(None)
-    title = f"{subject} {_WORDS[kind]}"
-    with ThreadPoolExecutor(_WORKERS) as pool:
-        found = list(pool.map(lambda service: _send(service, title, text, status), services))
-    sent = found.count(True)
-    problems = [
-        f"The notification {title!r} could not be sent to {service.url(privacy=True)}."
-        for service, well in zip(services, found)
-        if not well
-    ]
+    sent, problems = _send_all(services, f"{subject} {_WORDS[kind]}", text, good=status == "ok")
     if sent:
         make_dirs(folder, PRIVATE_DIR)
         write_json(_note(folder, subject), {"subject": subject, "status": status, "at": now.isoformat()}, PRIVATE_FILE)
-    return Outcome(kind, sent, tuple(problems))
+    return Outcome(kind, sent, problems)
+
+
+def send(urls: Sequence[str], title: str, text: str, *, good: bool) -> tuple[int, tuple[str, ...]]:
+    """Send a message to all services: how many took it, and a sentence for each that did not. Raises as `tell`."""
+    return _send_all(_services(urls), title, text, good=good)
+
+
+def _send_all(services: Sequence[Any], title: str, text: str, *, good: bool) -> tuple[int, tuple[str, ...]]:
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        found = list(pool.map(lambda service: _send(service, title, text, good), services))
+    problems = tuple(
+        f"The notification {title!r} could not be sent to {service.url(privacy=True)}."
+        for service, well in zip(services, found)
+        if not well
+    )
+    return found.count(True), problems
+
+
+def _services(urls: Sequence[str]) -> list[Any]:
+    return [_service(url, number) for number, url in enumerate(urls, 1)]
 
 
 def _service(url: str, number: int) -> Any:
@@ -99,9 +111,9 @@ def _service(url: str, number: int) -> Any:
     return service
 
 
-def _send(service: Any, title: str, text: str, status: str) -> bool:
+def _send(service: Any, title: str, text: str, good: bool) -> bool:
     try:
-        return bool(service.notify(title=title, body=text, notify_type="success" if status == "ok" else "failure"))
+        return bool(service.notify(title=title, body=text, notify_type="success" if good else "failure"))
     except Exception:
         # Whatever goes wrong in one of a hundred plugins must not fail what it tells of.
         return False

@@ -145,7 +145,11 @@ class Caching:
 
 @dataclass(frozen=True)
 class Check:
-    """A check with every option filled in. `timeout` is in seconds, for all of it; `limits` go by measure."""
+    """A check with every option filled in. `timeout` is in seconds, for all of it; `warn` and `fail` go by measure.
+
+    `alert_after` and `clear_after` are how many looks in a row the agent wants to see before it speaks; None for as
+    many as for other checks.
+    """
 
     name: str
     type: str
@@ -156,6 +160,8 @@ class Check:
     fail: Mapping[str, float]
     options: Mapping[str, Any] = field(repr=False)
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
+    alert_after: int | None = None
+    clear_after: int | None = None
 
 
 @dataclass(frozen=True)

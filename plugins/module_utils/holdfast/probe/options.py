@@ -64,6 +64,14 @@ def integer(value: Any) -> int:
     return int(value)
 
 
+def count(value: Any) -> int:
+    """A whole number of at least 1."""
+    number = integer(value)
+    if number < 1:
+        raise ValueError("must be at least 1")
+    return number
+
+
 def port(value: Any) -> int:
     """A TCP port."""
     number = integer(value)

@@ -28,8 +28,11 @@ COMMON = {
     "failure_ttl": Option(options.duration, 30.0),
     "stale_while_revalidate": Option(options.duration),
     "stale_if_error": Option(options.duration, 3600.0),
+    "alert_after": Option(options.count),
+    "clear_after": Option(options.count),
 }
 
+_OF_CHECK = ("type", "timeout", "critical", "alert_after", "clear_after")
 _SECRET_OPTIONS = {name for kind in TYPES.values() for name, option in kind.options.items() if option.secret}
 _SECRET_NAME = re.compile(r"pass|pwd|secret|token|key|auth|cookie|credential|signature|session", re.IGNORECASE)
 _OPEN_HEADER = re.compile(
@@ -61,11 +64,11 @@ def _parse_one(number: int, entry: Any) -> Check:
     if kind is None:
         raise InvalidInput(f"{where} has no type. Known are: {_listed(TYPES)}.")
     if not isinstance(kind, str) or kind not in TYPES:
-        raise InvalidInput(f"{where}: unknown type {kind!r}{_nearest(kind, TYPES)} Known are: {_listed(TYPES)}.")
+        raise InvalidInput(f"{where}: unknown type {kind!r}{nearest(kind, TYPES)} Known are: {_listed(TYPES)}.")
     known = {**COMMON, **TYPES[kind].options}
     for name in entry:
         if name not in known:
-            hint = _nearest(name, known)
+            hint = nearest(name, known)
             raise InvalidInput(f"{where}: the type {kind} has no option {name!r}{hint} It has: {_listed(known)}.")
     values = {name: _value(where, kind, name, option, entry.get(name)) for name, option in known.items()}
     try:
@@ -74,7 +77,7 @@ def _parse_one(number: int, entry: Any) -> Check:
         raise InvalidInput(f"{where}: {error}.") from None
     secrets = secrets_of([entry])
     name = mask(values.pop("name") or f"{kind} {TYPES[kind].target(values)}", secrets)
-    common = {option: values.pop(option) for option in ("type", "timeout", "critical")}
+    common = {option: values.pop(option) for option in _OF_CHECK}
     measures = {**LATENCY, **TYPES[kind].measures}
     return Check(
         name=name,
@@ -93,7 +96,7 @@ def _limits(
     """The limits of one side: the type's own, and those given in their place; one of None is taken away."""
     for name in given:
         if name not in measures:
-            hint = _nearest(name, measures)
+            hint = nearest(name, measures)
             raise InvalidInput(f"{where}: the type {kind} measures no {name!r}{hint} It measures: {_listed(measures)}.")
     try:
         wanted = {name: None if value is None else options.number(value) for name, value in given.items()}
@@ -121,7 +124,8 @@ def _value(where: str, kind: str, name: str, option: Option, value: Any) -> Any:
         raise InvalidInput(f"{where}: the option {name!r} {error}.") from None
 
 
-def _nearest(word: Any, known: Iterable[str]) -> str:
+def nearest(word: Any, known: Iterable[str]) -> str:
+    """A hint at the known word that is most like a wrong one, and the full stop of the sentence before it."""
     found = difflib.get_close_matches(str(word), list(known), n=1)
     return f"; did you mean {found[0]!r}?" if found else "."
 

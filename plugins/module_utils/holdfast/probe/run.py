@@ -36,11 +36,15 @@ class Gate:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The last round's results, how many rounds there were, and the seconds they took."""
+    """The last round's results, how many rounds there were, the seconds they took, and when that was.
+
+    `at` is in seconds since 1970, by the store's clock.
+    """
 
     results: list[Result]
     rounds: int
     elapsed: float
+    at: float
 
     @property
     def status(self) -> str:
@@ -217,7 +221,7 @@ def run_gate(checks: Sequence[Check], gate: Gate, store: Store | None = None, *,
         results = run_round(checks, store, dry_run=dry_run)
         rounds += 1
         elapsed = time.monotonic() - started
-        outcome = Outcome(results, rounds, round(elapsed, 3))
+        outcome = Outcome(results, rounds, round(elapsed, 3), store.clock())
         green = 0 if outcome.failures else green + 1
         over = bool(outcome.failures) and elapsed + gate.interval > gate.timeout
         if green >= gate.successes or over:

@@ -1,0 +1,1 @@
+../plugins/modules/agent_package.py

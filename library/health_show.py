@@ -1,0 +1,1 @@
+../plugins/modules/health_show.py
