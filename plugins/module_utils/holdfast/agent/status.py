@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,21 @@ _MISSED = 3  # so many intervals without a look mean that nobody looks
 
 
 def state_dir(config_file: Path) -> Path:
-    """The agent's folder, by its configuration. Raises InvalidInput."""
+    """The agent's folder, by its configuration, even by a broken one. Raises InvalidInput."""
     try:
-        return Path(json.loads(config_file.read_text())["state_dir"])
+        text = config_file.read_text(errors="replace")
     except OSError as error:
         raise InvalidInput(f"The configuration {config_file} cannot be read: {error.strerror}.") from None
+    try:
+        return Path(json.loads(text)["state_dir"])
     except (ValueError, TypeError, KeyError):
-        raise InvalidInput(f"The configuration {config_file} does not say where the agent's state_dir is.") from None
+        # Who asks how things stand because of a broken configuration should be told.
+        found = re.search(r'"state_dir"\s*:\s*"([^"\\]+)"', text)
+        if not found:
+            raise InvalidInput(
+                f"The configuration {config_file} does not say where the agent's state_dir is."
+            ) from None
+        return Path(found[1])
 
 
 def state_file(folder: Path) -> Path:
