@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from ..errors import DatabaseError, SwapRefused, ToolFailed
 from ..names import kept_since, kept_suffix, short_id
@@ -117,6 +117,12 @@ class Dump(ABC):
         """What the dump held; to be asked after the last byte."""
 
 
+class Ask(Protocol):
+    """Carries out one statement and returns its rows; `%s` stands for a value where there are any."""
+
+    def __call__(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]: ...
+
+
 class Engine(ABC):
     """One database of one kind of server."""
 
@@ -140,6 +146,13 @@ class Engine(ABC):
     def unchanged(self, before: Position | None, now: Position | None) -> bool:
         """Whether nothing can have been written between two positions."""
         return before is not None and before == now
+
+    @abstractmethod
+    def asking(self) -> AbstractContextManager[Ask]:
+        """A connection for statements of one's own, each committed at once unless it stands in a transaction.
+
+        Errors are the driver's within the block. Raises DatabaseError for those that leave it.
+        """
 
     @abstractmethod
     def count_rows(self) -> dict[str, int]:

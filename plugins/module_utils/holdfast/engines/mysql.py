@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DatabaseError, MissingLibrary, ToolFailed
 from ..process import Tool, require_tool, secret_file
-from .base import Content, Dump, Engine, Inspection, Login, Position
+from .base import Ask, Content, Dump, Engine, Inspection, Login, Position
 from .mysql_definitions import carry_out, drops, making, things
 from .mysql_dump import MySQLScanner
 from .mysql_events import Events
@@ -139,6 +139,16 @@ class MySQL(Engine):
             settings = dict(zip(("character_set", "collation"), cursor.fetchone() or ()))
             position = _position(cursor, bool(self._without_transactions(cursor)))
             return Inspection(version, int(size), position, settings)
+
+    @contextlib.contextmanager
+    def asking(self) -> Iterator[Ask]:
+        with self._connect() as cursor:
+
+            def ask(query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+                cursor.execute(query, values or None)
+                return list(cursor.fetchall())
+
+            yield ask
 
     def count_rows(self) -> dict[str, int]:
         with self._connect() as cursor:

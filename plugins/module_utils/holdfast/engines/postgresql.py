@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DatabaseError, MissingLibrary, ToolFailed
 from ..process import Tool, require_tool, secret_file
-from .base import Content, Dump, Engine, Inspection, Position
+from .base import Ask, Content, Dump, Engine, Inspection, Position
 from .postgresql_catalog import DROP_OTHER_EXTENSIONS, EMPTY, NOT_OURS, SETTINGS, literal, quote
 from .postgresql_dump import PostgreSQLScanner, Roles
 from .postgresql_load import FreshLoad
@@ -111,6 +111,16 @@ class PostgreSQL(Engine):
             settings = connection.execute(SETTINGS).fetchone()
         assert row is not None and settings is not None
         return Inspection(row[0], int(row[1]), {"snapshot": row[2], "lsn": row[3]}, dict(settings[0]))
+
+    @contextlib.contextmanager
+    def asking(self) -> Iterator[Ask]:
+        with self._connect() as connection:
+
+            def ask(query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+                cursor = connection.execute(query.encode(), values or None)
+                return cursor.fetchall() if cursor.description else []
+
+            yield ask
 
     def count_rows(self) -> dict[str, int]:
         # As pg_dump has them: each table without those that inherit from it, a partitioned one by its partitions.

@@ -111,7 +111,8 @@ class CheckType:
 
     `run` returns what it found good, and raises Unhealthy or TimeoutError. `target` gives what the check looks at,
     for its name. `measures` are the numbers that can have limits. `component` is its componentType in health+json.
-    `ttl` is for how many seconds an answer is good. A type that `may_change` something is not run in a dry run.
+    `ttl` is for how many seconds an answer is good. What `may_change` something, by its options, is not run in a dry
+    run.
     """
 
     options: Mapping[str, Option]
@@ -120,7 +121,7 @@ class CheckType:
     component: str
     measures: Mapping[str, Measure] = field(default_factory=dict)
     ttl: float = 0.0
-    may_change: bool = False
+    may_change: Callable[[Mapping[str, Any]], bool] = field(default=lambda _: False)
 
 
 @dataclass(frozen=True)

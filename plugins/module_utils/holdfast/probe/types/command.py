@@ -97,5 +97,5 @@ COMMAND = CheckType(
     run=check_command,
     target=lambda options: excerpt(shlex.join(options["command"])),
     component="system",
-    may_change=True,
+    may_change=lambda _: True,
 )
