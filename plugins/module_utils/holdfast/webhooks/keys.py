@@ -1,0 +1,114 @@
+# Copyright (c) 2026, The Holdfast authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether a table lets each event in once: its unique keys, and the rows that stand against one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..engines import Ask
+from ..errors import InvalidInput, NotFound
+from .mysql import MySQL
+from .postgresql import PostgreSQL
+from .sqlite import SQLite
+from .tables import Dialect, Index, Table
+
+DIALECTS: dict[str, Dialect] = {"mysql": MySQL(), "postgresql": PostgreSQL(), "sqlite": SQLite()}
+COLUMNS = ["provider", "webhook_id"]
+
+_EXAMPLES = 5
+_EXAMPLE_LENGTH = 64
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a table has.
+
+    `key` is a unique key on the columns or on some of them, in any order. `short` says of the unique indexes that look
+    like one, and are not enough, why. `nulls` counts the rows that no key compares, because of NULL in a column;
+    `duplicates` those that would have to go; `examples` are some of their ids.
+    """
+
+    table: Table
+    columns: tuple[str, ...]
+    key: Index | None
+    short: tuple[str, ...]
+    nulls: int
+    duplicates: int
+    examples: tuple[str, ...]
+
+
+def look_at(ask: Ask, dialect: Dialect, name: str, columns: Sequence[str]) -> Found:
+    """What there is. Raises NotFound for a table or column that is not there, InvalidInput for what is no table."""
+    table = find_table(ask, dialect, name)
+    found = tuple(find_column(dialect, table, column) for column in columns)
+    if not found or len(set(found)) < len(found):
+        raise InvalidInput("columns must name at least one column, and none twice.")
+    key, short = _keys(table, set(found))
+    nulls = int(ask(f"SELECT COUNT(*) FROM {table.sql} WHERE NOT ({not_null(dialect, found)})")[0][0])
+    duplicates, examples = (0, ()) if key else _duplicates(ask, dialect, table, found)
+    return Found(table, found, key, short, nulls, duplicates, examples)
+
+
+def find_table(ask: Ask, dialect: Dialect, name: str) -> Table:
+    """A table by its name. Raises NotFound."""
+    if not name or "\0" in name:
+        raise InvalidInput(f"table {name!r} cannot be the name of a table.")
+    table = dialect.table(ask, name)
+    if table is None:
+        raise NotFound(f"The database has no table {name!r} that this user sees.")
+    return table
+
+
+def find_column(dialect: Dialect, table: Table, name: str) -> str:
+    """A column as the table spells it. Raises NotFound that lists those it has."""
+    for column in table.columns:
+        if column == name or (not dialect.names_have_case and column.lower() == name.lower()):
+            return column
+    raise NotFound(f"The table {table.name} has no column {name!r}. It has: {', '.join(table.columns)}.")
+
+
+def _keys(table: Table, columns: set[str]) -> tuple[Index | None, tuple[str, ...]]:
+    """A key that is enough, and what others lack. Uniqueness of some of the columns implies that of all."""
+    near = [index for index in table.indexes if set(index.columns) <= columns]
+    key = next((index for index in near if not index.shortfall and index.columns), None)
+    return key, tuple(f"{index.name} {index.shortfall}" for index in near if index.shortfall)
+
+
+def not_null(dialect: Dialect, columns: Sequence[str], table: str = "") -> str:
+    """The condition that a unique key compares a row: NULL is never the same as another NULL."""
+    dot = f"{table}." if table else ""
+    return " AND ".join(f"{dot}{dialect.quote(column)} IS NOT NULL" for column in columns)
+
+
+def groups(dialect: Dialect, table: Table, columns: Sequence[str], what: str, having: str = "COUNT(*) > 1") -> str:
+    """A query of something about each group of rows that a key would not let stand together."""
+    listed = dialect.listed(columns)
+    where = not_null(dialect, columns)
+    return f"SELECT {what} FROM {table.sql} WHERE {where} GROUP BY {listed} HAVING {having}"
+
+
+def _duplicates(ask: Ask, dialect: Dialect, table: Table, columns: Sequence[str]) -> tuple[int, tuple[str, ...]]:
+    counted = groups(dialect, table, columns, "COUNT(*) - 1 AS more")
+    count = int(ask(f"SELECT COALESCE(SUM(counted.more), 0) FROM ({counted}) AS counted")[0][0])
+    if not count:
+        return 0, ()
+    query = groups(dialect, table, columns, dialect.quote(columns[-1]))
+    rows = ask(f"{query} ORDER BY {dialect.listed(columns)} LIMIT {_EXAMPLES}")
+    return count, tuple(_shown(row[0]) for row in rows)
+
+
+def _shown(value: object) -> str:
+    text = value.decode(errors="replace") if isinstance(value, (bytes, bytearray)) else str(value)
+    line = "".join(letter if letter.isprintable() else "?" for letter in text)
+    return line if len(line) <= _EXAMPLE_LENGTH else line[: _EXAMPLE_LENGTH - 3] + "..."
+
+
+def alike_only(ask: Ask, dialect: Dialect, found: Found) -> list[str]:
+    """Ids that the column's collation takes for the same as another, such as one in capitals, though they are not."""
+    exact = [f"COUNT(DISTINCT {dialect.exact(dialect.quote(column))}) > 1" for column in found.columns]
+    having = f"COUNT(*) > 1 AND ({' OR '.join(exact)})"
+    query = groups(dialect, found.table, found.columns, dialect.quote(found.columns[-1]), having)
+    return [_shown(row[0]) for row in ask(f"{query} LIMIT {_EXAMPLES}")]
