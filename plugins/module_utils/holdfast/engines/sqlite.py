@@ -88,7 +88,7 @@ class SQLite(Engine):
         with _opened(self._path, read_only=False) as connection:
 
             def ask(query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-                return connection.execute(query.replace("%s", "?") if values else query, values).fetchall()
+                return connection.execute(query % (("?",) * len(values)) if values else query, values).fetchall()
 
             yield ask
 

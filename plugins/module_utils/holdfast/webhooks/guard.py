@@ -94,7 +94,6 @@ def _make(ask: Ask, dialect: Dialect, before: Found, wish: Wish) -> Guarded:
 
 def _plan(ask: Ask, dialect: Dialect, found: Found, wish: Wish) -> tuple[str, Archive]:
     """The key's name and the archive. Raises HoldfastError for whatever is known to stop the work."""
-    _check_columns(found)
     name = _key_name(dialect, found, wish)
     if dialect.name_taken(ask, found.table, name):
         raise InvalidInput(
@@ -107,19 +106,6 @@ def _plan(ask: Ask, dialect: Dialect, found: Found, wish: Wish) -> tuple[str, Ar
         check_archive(ask, dialect, found.table, archive)
         refuse_referenced(ask, dialect, found, archive)
     return name, archive
-
-
-def _check_columns(found: Found) -> None:
-    for column in found.columns:
-        obstacle = found.table.columns[column].obstacle
-        if obstacle:
-            raise InvalidInput(f"No key can be made: the column {column} of {found.table.name} {obstacle}.")
-    size = sum(found.table.columns[column].key_bytes for column in found.columns)
-    if found.table.key_limit and size > found.table.key_limit:
-        raise InvalidInput(
-            f"No key can be made on {_listed(found)} of {found.table.name}: it would have {size} bytes, and"
-            f" {found.table.key_limit} are allowed. Make the columns shorter, such as VARCHAR(191)."
-        )
 
 
 def _check_duplicates(ask: Ask, dialect: Dialect, found: Found, wish: Wish) -> None:

@@ -41,12 +41,14 @@ class Found:
 
 
 def look_at(ask: Ask, dialect: Dialect, name: str, columns: Sequence[str]) -> Found:
-    """What there is. Raises NotFound for a table or column that is not there, InvalidInput for what is no table."""
+    """What there is. Raises NotFound for a table or column that is not there, InvalidInput where no key can be."""
     table = find_table(ask, dialect, name)
     found = tuple(find_column(dialect, table, column) for column in columns)
     if not found or len(set(found)) < len(found):
         raise InvalidInput("columns must name at least one column, and none twice.")
     key, short = _keys(table, set(found))
+    if key is None:
+        _check_columns(table, found)
     nulls = int(ask(f"SELECT COUNT(*) FROM {table.sql} WHERE NOT ({not_null(dialect, found)})")[0][0])
     duplicates, examples = (0, ()) if key else _duplicates(ask, dialect, table, found)
     return Found(table, found, key, short, nulls, duplicates, examples)
@@ -75,6 +77,20 @@ def _keys(table: Table, columns: set[str]) -> tuple[Index | None, tuple[str, ...
     near = [index for index in table.indexes if set(index.columns) <= columns]
     key = next((index for index in near if not index.shortfall and index.columns), None)
     return key, tuple(f"{index.name} {index.shortfall}" for index in near if index.shortfall)
+
+
+def _check_columns(table: Table, columns: Sequence[str]) -> None:
+    """Raise InvalidInput when no key can be made on columns, so that to look for duplicates is no use."""
+    for column in columns:
+        obstacle = table.columns[column].obstacle
+        if obstacle:
+            raise InvalidInput(f"No key can be made: the column {column} of {table.name} {obstacle}.")
+    size = sum(table.columns[column].key_bytes for column in columns)
+    if table.key_limit and size > table.key_limit:
+        raise InvalidInput(
+            f"No key can be made on ({', '.join(columns)}) of {table.name}: it would have {size} bytes, and"
+            f" {table.key_limit} are allowed. Make the columns shorter, such as VARCHAR(191)."
+        )
 
 
 def not_null(dialect: Dialect, columns: Sequence[str], table: str = "") -> str:

@@ -136,8 +136,9 @@ class Dialect(ABC):
 
 
 def code_of(error: Exception) -> str:
-    """A driver's number or SQLSTATE of an error."""
-    return str(getattr(error, "sqlstate", None) or (error.args[0] if error.args else ""))
+    """A driver's number of an error, or its SQLSTATE where it has no number."""
+    number = error.args[0] if error.args else ""
+    return str(number if isinstance(number, int) else getattr(error, "sqlstate", None) or number)
 
 
 def undo(ask: Ask) -> None:

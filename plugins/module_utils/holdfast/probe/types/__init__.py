@@ -10,5 +10,12 @@ from .command import COMMAND
 from .database import DATABASE
 from .http import HTTP
 from .tcp import TCP
+from .webhook_idempotency import WEBHOOK_IDEMPOTENCY
 
-TYPES: dict[str, CheckType] = {"http": HTTP, "tcp": TCP, "command": COMMAND, "database": DATABASE}
+TYPES: dict[str, CheckType] = {
+    "http": HTTP,
+    "tcp": TCP,
+    "command": COMMAND,
+    "database": DATABASE,
+    "webhook_idempotency": WEBHOOK_IDEMPOTENCY,
+}
