@@ -20,7 +20,8 @@ attributes:
   check_mode:
     support: full
     description:
-      - Checks of type C(command) may change something, so they are not run; they pass, and their output says so.
+      - Checks of type C(command), and C(webhook_idempotency) with C(deliver), may change something, so they are not
+        run; they pass, and their output says so.
       - All others only read and are run as ever, but a method of HTTP other than C(GET) is sent too.
   diff_mode:
     support: none
@@ -34,7 +35,7 @@ options:
     description:
       - The checks, at least one. Each is a dictionary with its type's options and these.
       - C(name), unique among the checks. Without it, the type and what it looks at.
-      - C(type), one of V(http), V(tcp), V(command), V(database). Required.
+      - C(type), one of V(http), V(tcp), V(command), V(database), V(webhook_idempotency). Required.
       - C(timeout), the seconds that all of the check may take. 5 by default.
       - C(critical). Of an advisory check, one where this is V(false), a failure is a warning. V(true) by default.
       - C(warn), C(fail), limits as a dictionary of measures, such as C(latency_ms), which every type measures. The
@@ -76,6 +77,17 @@ options:
       - C(login_unix_socket), the socket, or for V(postgresql) its folder.
       - C(query), V(SELECT 1) by default. It is put in a transaction that cannot write.
       - C(expect), what the first value of its first row must be, compared as text.
+      - Options of V(webhook_idempotency) follow. It fails when the table has no unique key that lets each event in
+        once; M(holdfast.deploy.webhook_guard) makes it.
+      - C(engine), C(database), and C(login_host) and the like, as for V(database).
+      - C(table), required; C(columns), V([provider, webhook_id]) by default, the last one being the event's id.
+      - C(deliver), V(false) by default. Where it is true, one event as Stripe sends it, of the type C(holdfast.test),
+        is sent many times at the same moment. All must be answered with 2xx, and one row of it be there, which is removed
+        again. It takes a user who may delete rows; otherwise it warns.
+      - C(url), C(signing_secret), where the application takes Stripe's webhooks, and the secret by which it knows them.
+      - C(deliveries), how many times it is sent, 2 to 64, V(16) by default; C(provider), what the application writes
+        into the first column, V(stripe) by default.
+      - It measures C(duplicates), rows that are there again (fails at 1), and C(nulls), rows that no key compares.
     type: list
     elements: dict
     required: true

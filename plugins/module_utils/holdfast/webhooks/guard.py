@@ -64,8 +64,8 @@ def guard(engine: Engine, wish: Wish, *, dry_run: bool = False) -> Guarded:
         found = look_at(ask, dialect, wish.table, wish.columns)
         if found.key:
             return _told(found, found, wish, found.key.name, 0, ())
-        name, _ = _plan(ask, dialect, found, wish)
         if dry_run:
+            name, _ = _plan(ask, dialect, found, wish)
             return _told(found, None, wish, name, found.duplicates, ())
         with dialect.alone(ask, found.table):
             return _make(ask, dialect, found, wish)
