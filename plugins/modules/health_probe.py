@@ -82,8 +82,8 @@ options:
       - C(engine), C(database), and C(login_host) and the like, as for V(database).
       - C(table), required; C(columns), V([provider, webhook_id]) by default, the last one being the event's id.
       - C(deliver), V(false) by default. Where it is true, one event as Stripe sends it, of the type C(holdfast.test),
-        is sent many times at the same moment. All must be answered with 2xx, and one row of it be there, which is removed
-        again. It takes a user who may delete rows; otherwise it warns.
+        is sent many times at the same moment. All must be answered with 2xx, and one row of it be there, which is
+        removed again. It takes a user who may delete rows; otherwise it warns.
       - C(url), C(signing_secret), where the application takes Stripe's webhooks, and the secret by which it knows them.
       - C(deliveries), how many times it is sent, 2 to 64, V(16) by default; C(provider), what the application writes
         into the first column, V(stripe) by default.
