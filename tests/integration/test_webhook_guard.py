@@ -19,7 +19,9 @@ from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.webhooks.
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.webhooks.keys import DIALECTS, look_at
 
 from support.databases import PASSWORD, Database
+from support.killed import killed_at
 from support.playbook import run_module
+from support.processes import wait_until
 
 EVENTS = (
     "CREATE TABLE webhook_events (id INTEGER PRIMARY KEY, provider VARCHAR(50), webhook_id VARCHAR(100), payload TEXT)"
@@ -294,6 +296,30 @@ def test_a_second_run_at_the_same_time_is_told_so(events):
         with dialect.alone(ask, table), pytest.raises(Locked, match="Another run is at the table webhook_events"):
             guarded(events)
     assert guarded(events).archived == 2
+
+
+@pytest.mark.parametrize("point", ["webhooks: archived", "webhooks: moved"])
+def test_a_run_that_was_killed_left_each_row_in_one_of_the_tables_and_is_gone_on_with(events, point):
+    assert killed_at(point, lambda: guarded(events))
+
+    def everywhere() -> list[int]:
+        there = {name.rpartition(".")[2] for name in engine_of(events).count_rows()}
+        archive = "webhook_events_duplicates"
+        return ids(events) + (ids(events, archive) if archive in there else [])
+
+    wait_until(lambda: sorted(everywhere()) == [1, 2, 3, 4, 5, 6, 7], "the dead run's transaction is undone", 20)
+    wait_until(lambda: not guarded_or_locked(events), "the dead run's lock is gone", 20)
+    assert ids(events) == [1, 2, 4, 6, 7] and ids(events, "webhook_events_duplicates") == [3, 5]
+    assert key_holds(events)
+
+
+def guarded_or_locked(database: Database) -> bool:
+    """Make the key; true where the server has not noticed yet that an earlier run is dead."""
+    try:
+        guarded(database)
+    except Locked:
+        return True
+    return False
 
 
 def test_duplicates_that_keep_coming_are_moved_too_and_none_is_lost(events):

@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 
 from ..engines import Ask
 from ..errors import DatabaseError, InvalidInput
+from ..faults import reached
 from ..names import short_id, stamp
 from .keys import Found, not_null
 from .tables import ARCHIVED_AT, RUN, Dialect, Table
@@ -88,6 +89,7 @@ def move(ask: Ask, dialect: Dialect, found: Found, archive: Archive) -> int:
         dialect.create_archive(ask, table, target)
     with dialect.transaction(ask):
         ask(_insert(dialect, found, archive, target, run))
+        reached("webhooks: archived")
         rows = f"(SELECT * FROM {target} WHERE {RUN} = '{run}') AS p"
         _refuse_referenced(ask, dialect, table, rows, dialect.read_latest)
         moved = int(ask(f"SELECT COUNT(*) FROM {rows}")[0][0])
@@ -96,6 +98,7 @@ def move(ask: Ask, dialect: Dialect, found: Found, archive: Archive) -> int:
         left = int(ask(f"SELECT COUNT(*) FROM {table.sql} AS t JOIN {rows} ON {same}")[0][0])
         if left:
             raise DatabaseError(f"{left} rows of {table.name} cannot be deleted: a trigger or rule keeps them.")
+    reached("webhooks: moved")
     return moved
 
 
