@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ..errors import InvalidInput
-from .base import Ask, Content, Dump, Engine, Inspection, Login, Table
+from .base import Content, Dump, Engine, Inspection, Login, Table
 from .mysql import MySQL
 from .postgresql import PostgreSQL
 from .sqlite import SQLite
@@ -30,7 +30,6 @@ __all__ = [
     "ENGINES",
     "JOBS",
     "MOST_JOBS",
-    "Ask",
     "Bytes",
     "Content",
     "Dump",

@@ -12,8 +12,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
+from ..asking import Ask
 from ..errors import DatabaseError, SwapRefused, ToolFailed
 from ..names import kept_since, kept_suffix, short_id
 from .streams import JOBS, Bytes, Streams, side_by_side
@@ -115,12 +116,6 @@ class Dump(ABC):
     @abstractmethod
     def content(self) -> Content:
         """What the dump held; to be asked after the last byte."""
-
-
-class Ask(Protocol):
-    """Carries out one statement and returns its rows; `%s` stands for a value where there are any."""
-
-    def __call__(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]: ...
 
 
 class Engine(ABC):

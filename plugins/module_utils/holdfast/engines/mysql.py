@@ -12,9 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..asking import Ask
 from ..errors import DatabaseError, MissingLibrary, ToolFailed
 from ..process import Tool, require_tool, secret_file
-from .base import Ask, Content, Dump, Engine, Inspection, Login, Position
+from .base import Content, Dump, Engine, Inspection, Login, Position
 from .mysql_definitions import carry_out, drops, making, things
 from .mysql_dump import MySQLScanner
 from .mysql_events import Events

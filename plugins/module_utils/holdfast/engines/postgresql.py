@@ -11,9 +11,10 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..asking import Ask
 from ..errors import DatabaseError, MissingLibrary, ToolFailed
 from ..process import Tool, require_tool, secret_file
-from .base import Ask, Content, Dump, Engine, Inspection, Position
+from .base import Content, Dump, Engine, Inspection, Position
 from .postgresql_catalog import DROP_OTHER_EXTENSIONS, EMPTY, NOT_OURS, SETTINGS, literal, quote
 from .postgresql_dump import PostgreSQLScanner, Roles
 from .postgresql_load import FreshLoad

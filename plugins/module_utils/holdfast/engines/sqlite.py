@@ -15,13 +15,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..asking import Ask
 from ..compression import hash_file
 from ..errors import DamagedBackup, DatabaseError
 from ..faults import reached
 from ..files import fsync_dir
 from ..names import short_id
 from ..process import CHUNK
-from .base import Ask, Content, Dump, Engine, Inspection, Position, Table
+from .base import Content, Dump, Engine, Inspection, Position, Table
 from .streams import JOBS, Bytes, Streams
 
 _MAGIC = b"SQLite format 3\0"

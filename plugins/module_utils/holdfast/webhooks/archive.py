@@ -9,14 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from ..engines import Ask
+from ..asking import Ask
 from ..errors import DatabaseError, InvalidInput
 from ..faults import reached
 from ..names import short_id, stamp
-from .keys import Found, not_null
+from .keys import PLACE, Found, not_null
 from .tables import ARCHIVED_AT, RUN, Dialect, Table
-
-_PLACE = "holdfast_place"
 
 
 @dataclass(frozen=True)
@@ -53,9 +51,9 @@ def _again(dialect: Dialect, found: Found, archive: Archive) -> str:
     if archive.order:
         column = dialect.quote(archive.order)
         order = f"CASE WHEN {column} IS NULL THEN 1 ELSE 0 END, {column}, {key}"  # rows without a time come last
-    place = f"ROW_NUMBER() OVER (PARTITION BY {dialect.listed(found.columns)} ORDER BY {order}) AS {_PLACE}"
+    place = f"ROW_NUMBER() OVER (PARTITION BY {dialect.listed(found.columns)} ORDER BY {order}) AS {PLACE}"
     rows = f"SELECT {key}, {place} FROM {table.sql} WHERE {not_null(dialect, found.columns)}"
-    return f"SELECT {key} FROM ({rows}) AS placed WHERE {_PLACE} > 1"
+    return f"SELECT {key} FROM ({rows}) AS placed WHERE {PLACE} > 1"
 
 
 def refuse_referenced(ask: Ask, dialect: Dialect, found: Found, archive: Archive) -> None:

@@ -9,10 +9,11 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ..engines import Ask, Engine
+from ..asking import Ask
+from ..engines import Engine
 from ..errors import DatabaseError, InvalidInput
 from .archive import Archive, check_archive, move, refuse_referenced
-from .keys import COLUMNS, DIALECTS, Found, alike_only, find_column, look_at
+from .keys import COLUMNS, DIALECTS, Found, alike_only, counted, find, find_column, look_at
 from .tables import Dialect, Duplicated
 
 _ATTEMPTS = 5
@@ -61,21 +62,23 @@ def guard(engine: Engine, wish: Wish, *, dry_run: bool = False) -> Guarded:
     dialect = DIALECTS[engine.name]
     with engine.asking() as ask:
         dialect.prepare(ask)
-        found = look_at(ask, dialect, wish.table, wish.columns)
+        found = find(ask, dialect, wish.table, wish.columns)
+        if found.key or dry_run:
+            found = counted(ask, dialect, found)
         if found.key:
             return _told(found, found, wish, found.key.name, 0, ())
         if dry_run:
             name, _ = _plan(ask, dialect, found, wish)
             return _told(found, None, wish, name, found.duplicates, ())
         with dialect.alone(ask, found.table):
-            return _make(ask, dialect, found, wish)
+            return _make(ask, dialect, wish)
 
 
-def _make(ask: Ask, dialect: Dialect, before: Found, wish: Wish) -> Guarded:
+def _make(ask: Ask, dialect: Dialect, wish: Wish) -> Guarded:
     """Move and make the key until no duplicate comes in between."""
     archived = 0
+    before = found = look_at(ask, dialect, wish.table, wish.columns)
     for _ in range(_ATTEMPTS):
-        found = look_at(ask, dialect, wish.table, wish.columns)
         if found.key:  # another run was quicker
             return _told(before, found, wish, found.key.name, archived, ())
         name, archive = _plan(ask, dialect, found, wish)
@@ -84,6 +87,7 @@ def _make(ask: Ask, dialect: Dialect, before: Found, wish: Wish) -> Guarded:
         try:
             warning = dialect.add_key(ask, found.table, name, found.columns)
         except Duplicated:
+            found = look_at(ask, dialect, wish.table, wish.columns)
             continue
         return _told(before, None, wish, name, archived, (warning,) if warning else ())
     raise DatabaseError(

@@ -10,8 +10,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ..engines import Ask
-from ..engines.mysql_rights import quote
+from ..asking import Ask
 from ..errors import DatabaseError, InvalidInput, Locked
 from .tables import ARCHIVED_AT, RUN, Column, Dialect, Duplicated, Index, Reference, Table, code_of, undo
 
@@ -27,14 +26,18 @@ _OTHER_TYPES_BYTES = 8
 class MySQL(Dialect):
     """Rows move in one transaction; the key is made after it, while others read and write."""
 
+    mark = "`"
     name_limit = 64
     lock = " FOR UPDATE"
     read_latest = " LOCK IN SHARE MODE"
-    quote = staticmethod(quote)
 
     def prepare(self, ask: Ask) -> None:
         # Who waits for the table's lock has everybody else wait behind him: not for a day, the server's default.
         ask(f"SET SESSION lock_wait_timeout = {_LOCK_TIMEOUT_S}")
+        # Then a row is locked only when it is moved. A log of statements does not allow it
+        # (MySQL manual, 15.7.2.1 "Transaction Isolation Levels").
+        if ("binlog_format", "STATEMENT") not in ask("SHOW VARIABLES LIKE 'binlog_format'"):
+            ask("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
         ask("SET SESSION sql_mode = ''")  # rows are moved as they are, dates of 0000-00-00 too
 
     def table(self, ask: Ask, name: str, beside: Table | None = None) -> Table | None:
@@ -53,7 +56,7 @@ class MySQL(Dialect):
         primary = next((index.columns for index in indexes if index.name == "PRIMARY"), ())
         immovable = "" if engine == "InnoDB" else f"its engine {engine} has no transactions; change it to InnoDB"
         limit = {4096: 768, 8192: 1536}.get(page, 3072) if engine == "InnoDB" else 1000
-        return Table(real, quote(real), columns, primary, indexes, key_limit=limit, immovable=immovable)
+        return Table(real, self.quote(real), columns, primary, indexes, key_limit=limit, immovable=immovable)
 
     def references(self, ask: Ask, table: Table) -> list[Reference]:
         query = (
@@ -64,7 +67,7 @@ class MySQL(Dialect):
         found: dict[tuple[str, str, str], list[tuple[str, str]]] = {}
         for schema, child, name, column, target in ask(query, (table.name,)):
             found.setdefault((schema, child, name), []).append((column, target))
-        return [Reference(f"{quote(key[0])}.{quote(key[1])}", tuple(pairs)) for key, pairs in found.items()]
+        return [Reference(f"{self.quote(key[0])}.{self.quote(key[1])}", tuple(pairs)) for key, pairs in found.items()]
 
     def name_taken(self, ask: Ask, table: Table, name: str) -> bool:
         query = (
@@ -101,7 +104,7 @@ class MySQL(Dialect):
 
     def create_archive(self, ask: Ask, table: Table, archive: str) -> None:
         columns = [
-            f"{quote(one.name)} {one.type} {'NOT NULL' if one.name in table.primary else 'NULL'}"
+            f"{self.quote(one.name)} {one.type} {'NOT NULL' if one.name in table.primary else 'NULL'}"
             for one in table.columns.values()
         ]
         columns += [f"{ARCHIVED_AT} DATETIME NOT NULL", f"{RUN} VARCHAR(40) CHARACTER SET ascii NOT NULL"]
@@ -113,7 +116,7 @@ class MySQL(Dialect):
         return f"DELETE t FROM {table.sql} AS t JOIN {archive} AS a ON {same} WHERE a.{RUN} = '{run}'"
 
     def add_key(self, ask: Ask, table: Table, name: str, columns: Iterable[str]) -> str:
-        statement = f"ALTER TABLE {table.sql} ADD UNIQUE KEY {quote(name)} ({self.listed(columns)})"
+        statement = f"ALTER TABLE {table.sql} ADD UNIQUE KEY {self.quote(name)} ({self.listed(columns)})"
         try:
             try:
                 ask(statement + ", ALGORITHM=INPLACE, LOCK=NONE")

@@ -8,8 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator
 
-from ..engines import Ask
-from ..engines.postgresql_catalog import quote
+from ..asking import Ask
 from ..errors import InvalidInput, Locked
 from .tables import ARCHIVED_AT, RUN, Column, Dialect, Duplicated, Index, Reference, Table, code_of, undo
 
@@ -47,7 +46,6 @@ class PostgreSQL(Dialect):
     name_limit = 63
     names_have_case = True
     lock = " FOR UPDATE OF t"
-    quote = staticmethod(quote)
 
     def name_length(self, name: str) -> int:
         return len(name.encode())
@@ -72,7 +70,7 @@ class PostgreSQL(Dialect):
         columns = {one.name: one for one in _columns(ask, number)}
         rows = ask(_INDEXES, (number,))
         primary = next((tuple(row[5]) for row in rows if row[6]), ())
-        sql = f"{quote(schema)}.{quote(name)}"
+        sql = f"{self.quote(schema)}.{self.quote(name)}"
         indexes = tuple(Index(row[0], tuple(row[5]), _shortfall(*row[1:5])) for row in rows)
         return Table(name, sql, columns, primary, indexes, schema=schema, identity=number)
 
@@ -80,7 +78,7 @@ class PostgreSQL(Dialect):
         found: dict[tuple[int, str, str], list[tuple[str, str]]] = {}
         for number, schema, child, column, target in ask(_REFERENCES, (table.identity,)):
             found.setdefault((number, schema, child), []).append((column, target))
-        return [Reference(f"{quote(key[1])}.{quote(key[2])}", tuple(pairs)) for key, pairs in found.items()]
+        return [Reference(f"{self.quote(key[1])}.{self.quote(key[2])}", tuple(pairs)) for key, pairs in found.items()]
 
     def name_taken(self, ask: Ask, table: Table, name: str) -> bool:
         # An index that is not valid is what a failed attempt left; it gives way to the new one.
@@ -127,10 +125,10 @@ class PostgreSQL(Dialect):
     def add_key(self, ask: Ask, table: Table, name: str, columns: Iterable[str]) -> str:
         if ask(_BUILDING, (table.identity, name)):
             raise Locked(f"Someone is making the index {name} on {table.name} right now.")
-        drop = f"DROP INDEX CONCURRENTLY IF EXISTS {quote(table.schema)}.{quote(name)}"
+        drop = f"DROP INDEX CONCURRENTLY IF EXISTS {self.quote(table.schema)}.{self.quote(name)}"
         ask(drop)  # one that is not valid, as `name_taken` saw to it
         try:
-            ask(f"CREATE UNIQUE INDEX CONCURRENTLY {quote(name)} ON {table.sql} ({self.listed(columns)})")
+            ask(f"CREATE UNIQUE INDEX CONCURRENTLY {self.quote(name)} ON {table.sql} ({self.listed(columns)})")
         except Exception as error:
             ask(drop)
             if code_of(error) == _UNIQUE_VIOLATION:

@@ -8,16 +8,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator
 
-from ..engines import Ask
-from ..engines.sqlite import quote
+from ..asking import Ask
 from ..errors import InvalidInput
 from .tables import ARCHIVED_AT, RUN, Column, Dialect, Index, Reference, Table, undo
 
 
 class SQLite(Dialect):
     """All is done in one transaction, the key included."""
-
-    quote = staticmethod(quote)
 
     def table(self, ask: Ask, name: str, beside: Table | None = None) -> Table | None:
         found = ask("SELECT name, type, sql FROM sqlite_master WHERE lower(name) = lower(%s)", (name,))
@@ -28,8 +25,8 @@ class SQLite(Dialect):
             raise InvalidInput(f"{real} is no ordinary table: {'a virtual one' if kind == 'table' else kind}.")
         rows = ask("SELECT name, type, pk FROM pragma_table_xinfo(%s) WHERE hidden <> 1", (real,))
         primary = tuple(row[0] for row in sorted(rows, key=lambda row: int(row[2])) if row[2])
-        columns = {row[0]: Column(row[0], quote(row[1]) if row[1] else "") for row in rows}
-        return Table(real, quote(real), columns, primary, tuple(_indexes(ask, real, primary)))
+        columns = {row[0]: Column(row[0], self.quote(row[1]) if row[1] else "") for row in rows}
+        return Table(real, self.quote(real), columns, primary, tuple(_indexes(ask, real, primary)))
 
     def references(self, ask: Ask, table: Table) -> list[Reference]:
         found = []
@@ -39,7 +36,7 @@ class SQLite(Dialect):
             for number, place, column, target in ask(query + " ORDER BY id, seq", (child, table.name)):
                 # Without a column the key points at the primary key (https://www.sqlite.org/foreignkeys.html, 3).
                 pairs.setdefault(number, []).append((column, target or table.primary[place]))
-            found += [Reference(quote(child), tuple(one)) for one in pairs.values()]
+            found += [Reference(self.quote(child), tuple(one)) for one in pairs.values()]
         return found
 
     def name_taken(self, ask: Ask, table: Table, name: str) -> bool:
@@ -63,7 +60,7 @@ class SQLite(Dialect):
         yield  # `alone` is one already
 
     def create_archive(self, ask: Ask, table: Table, archive: str) -> None:
-        columns = [f"{quote(one.name)} {one.type}" for one in table.columns.values()]
+        columns = [f"{self.quote(one.name)} {one.type}" for one in table.columns.values()]
         columns += [f"{ARCHIVED_AT} TEXT NOT NULL", f"{RUN} TEXT NOT NULL"]
         ask(f"CREATE TABLE {archive} ({', '.join(columns)}, PRIMARY KEY ({RUN}, {self.listed(table.primary)}))")
 
@@ -72,7 +69,7 @@ class SQLite(Dialect):
         return f"DELETE FROM {table.sql} WHERE ({key}) IN (SELECT {key} FROM {archive} WHERE {RUN} = '{run}')"
 
     def add_key(self, ask: Ask, table: Table, name: str, columns: Iterable[str]) -> str:
-        ask(f"CREATE UNIQUE INDEX {quote(name)} ON {table.sql} ({self.listed(columns)})")
+        ask(f"CREATE UNIQUE INDEX {self.quote(name)} ON {table.sql} ({self.listed(columns)})")
         return ""
 
 

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..engines import Ask
+from ..asking import Ask
 
 ARCHIVED_AT, RUN = "holdfast_archived_at", "holdfast_run"
 
@@ -73,15 +73,15 @@ class Table:
 class Dialect(ABC):
     """What an engine has of its own. Statements with an identifier have no values, and the other way round."""
 
+    mark: ClassVar[str] = '"'  # around an identifier
     name_limit: ClassVar[int | None] = None
     names_have_case: ClassVar[bool] = False  # whether two columns may differ in case only
     lock: ClassVar[str] = ""  # after the SELECT that finds the rows to be moved
     read_latest: ClassVar[str] = ""  # after a SELECT that has to see what others committed meanwhile
 
-    @staticmethod
-    @abstractmethod
-    def quote(name: str) -> str:
+    def quote(self, name: str) -> str:
         """An identifier as it stands in a statement."""
+        return self.mark + name.replace(self.mark, 2 * self.mark) + self.mark
 
     def name_length(self, name: str) -> int:
         """A name's length in the units of `name_limit`."""
