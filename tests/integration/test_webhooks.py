@@ -177,9 +177,25 @@ def test_the_check_finds_an_endpoint_that_stumbles_over_its_own_key(tmp_path):
         assert connection.execute("SELECT * FROM events").fetchall() == []
 
 
+def test_an_endpoint_that_does_not_answer_in_time_leaves_no_row_of_the_check(tmp_path):
+    path = tmp_path / "events.sqlite"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE events (event_id TEXT PRIMARY KEY)")
+    check = {"type": "webhook_idempotency", "engine": "sqlite", "database": str(path), "table": "events"}
+    late = threading.Event()
+    with stumbling(path, late) as url:
+        sending = {"columns": ["event_id"], "deliver": True, "url": url, "signing_secret": "whsec_x", "deliveries": 2}
+        seen = looked({**check, **sending, "timeout": 2})
+        late.set()
+    assert seen.status == "fail" and seen.output.startswith("expected 2 answers of 2xx, got 0, and ")
+    assert "of no answer: " in seen.output and seen.output.endswith("rows of the event: 1")
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT * FROM events").fetchall() == []
+
+
 @contextlib.contextmanager
-def stumbling(path: Path) -> Iterator[str]:
-    """An endpoint that inserts each event, and answers 500 when the key refuses it."""
+def stumbling(path: Path, until: threading.Event | None = None) -> Iterator[str]:
+    """An endpoint that inserts each event, and answers 500 when the key refuses it; not before something happens."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -187,10 +203,14 @@ def stumbling(path: Path) -> Iterator[str]:
             try:
                 with contextlib.closing(sqlite3.connect(path, isolation_level=None, timeout=20)) as connection:
                     connection.execute("INSERT INTO events VALUES (?)", (event["id"],))
-                self.send_response(200)
+                status = 200
             except sqlite3.IntegrityError:
-                self.send_response(500)
-            self.end_headers()
+                status = 500
+            if until:
+                until.wait(20)
+            with contextlib.suppress(ConnectionError):
+                self.send_response(status)
+                self.end_headers()
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""

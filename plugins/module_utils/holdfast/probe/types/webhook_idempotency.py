@@ -26,6 +26,7 @@ from ..deadline import Deadline, TimedSocket, connect, secure, why
 _PORTS = {"http": 80, "https": 443}
 _EVENT_TYPE = "holdfast.test"
 _MOST_DELIVERIES = 64
+_SHARE = 0.75  # of the time that is left, for the deliveries; then the row is looked for, and removed
 
 
 def check_webhook_idempotency(look: Look) -> Seen:
@@ -64,7 +65,7 @@ def _deliver(look: Look, found: Found, values: Mapping[str, float]) -> Seen:
     event = "evt_holdfast_" + secrets.token_hex(12)
     body = _event(event, int(look.now))
     header = sign(body, options["signing_secret"], int(look.now))
-    answers = _send_all(options, look.deadline, body, header)
+    answers = _send_all(options, Deadline(look.deadline.left() * _SHARE), body, header)
     with connected(options["engine"], options, look.deadline) as session:
         rows = int(_on_rows(session, options, found, event, "SELECT COUNT(*)")[0][0])
     left = _remove(look, found, event) if rows else ""
@@ -107,7 +108,7 @@ def _remove(look: Look, found: Found, event: str) -> str:
     try:
         with connected(look.options["engine"], look.options, look.deadline, writing=True) as session:
             _on_rows(session, look.options, found, event, "DELETE")
-    except Unhealthy as error:
+    except (Unhealthy, TimeoutError) as error:
         return f"; the row of {event} is left: {error}"
     return ""
 
