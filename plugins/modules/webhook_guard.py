@@ -22,6 +22,8 @@ description:
   - The key is made while the application goes on reading and writing. PostgreSQL does so with C(CONCURRENTLY), MySQL
     and MariaDB with C(LOCK=NONE); where they cannot, a warning says that the table was locked. SQLite makes it in the
     transaction that moves the rows. Duplicates that come in between are moved as well, in up to five attempts.
+  - PostgreSQL first waits for the transactions that are open, such as a dump; nobody has to wait meanwhile. MySQL and
+    MariaDB would have everybody wait, so that after 5 seconds the key is given up, with an error.
   - Refuses, with nothing changed, when a foreign key points at a row that would be moved, or when ids that are not the
     same are taken for it by the column's collation.
 extends_documentation_fragment:

@@ -373,6 +373,17 @@ def test_an_index_that_a_failed_attempt_left_is_made_anew(events):
 
 
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_who_may_write_but_does_not_own_the_table_is_told_before_a_row_is_moved(events, request):
+    server = request.getfixturevalue("postgresql_server")
+    server.sql("ALTER TABLE webhook_events OWNER TO postgres", events.login["database"])
+    server.sql("GRANT ALL ON webhook_events TO shop", events.login["database"])
+    for dry_run in (True, False):
+        with pytest.raises(InvalidInput, match="shop may not make a key on webhook_events: only its owner, postgres"):
+            guarded(events, dry_run=dry_run)
+    assert ids(events) == [1, 2, 3, 4, 5, 6, 7]
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 def test_json_and_partitioned_tables_are_refused_in_words(database):
     database.sql("CREATE TABLE a (id INT PRIMARY KEY, webhook_id JSON)")
     with pytest.raises(InvalidInput, match="webhook_id of a is json, which no unique index takes"):
@@ -418,6 +429,17 @@ def test_a_table_without_transactions_keeps_its_rows_and_gets_its_key_with_a_war
     database.sql("DELETE FROM webhook_events WHERE id IN (3, 5)")
     done = guarded(database)
     assert done.added and any("could not make the key online" in warning for warning in done.warnings)
+
+
+@pytest.mark.parametrize("database", ["mysql"], indirect=True)
+def test_a_table_that_someone_keeps_is_given_up_with_an_error(database):
+    database.sql(EVENTS)
+    with engine_of(database).asking() as ask:
+        ask("START TRANSACTION")
+        ask("SELECT * FROM webhook_events")
+        with pytest.raises(DatabaseError, match="someone has kept the table in a transaction for 5 s"):
+            guarded(database)
+    assert guarded(database).added is True
 
 
 @pytest.mark.parametrize("database", ["mysql"], indirect=True)

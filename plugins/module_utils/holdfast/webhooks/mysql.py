@@ -16,7 +16,7 @@ from .tables import ARCHIVED_AT, RUN, Column, Dialect, Duplicated, Index, Refere
 
 # MySQL manual, "Server Error Message Reference"
 _DUPLICATE_ENTRY, _LOCK_TIMEOUT, _NOT_ONLINE = "1062", "1205", ("1845", "1846")
-_LOCK_TIMEOUT_S = 30
+_LOCK_TIMEOUT_S = 5
 _WITHOUT_LENGTH = ("text", "blob", "json", "geometry", "point", "linestring", "polygon")
 _OLD_ROW_FORMATS = ("Compact", "Redundant")
 _OLD_COLUMN_LIMIT = 767  # bytes (MySQL manual, 15.22 "InnoDB Limits")

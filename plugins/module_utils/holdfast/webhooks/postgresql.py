@@ -89,6 +89,15 @@ class PostgreSQL(Dialect):
         )
         return bool(ask(query, (table.schema, name, table.identity)))
 
+    def check_rights(self, ask: Ask, table: Table) -> None:
+        query = (
+            "SELECT pg_get_userbyid(relowner)::text, pg_has_role(relowner, 'USAGE'), current_user::text"
+            " FROM pg_class WHERE oid = %s::oid"
+        )
+        owner, allowed, user = ask(query, (table.identity,))[0]
+        if not allowed:
+            raise InvalidInput(f"{user} may not make a key on {table.name}: only its owner, {owner}, and members may.")
+
     def exact(self, column: str) -> str:
         return f'{column}::text COLLATE "C"'
 

@@ -102,6 +102,9 @@ class Dialect(ABC):
     def name_taken(self, ask: Ask, table: Table, name: str) -> bool:
         """Whether a new index of the table cannot have a name."""
 
+    def check_rights(self, ask: Ask, table: Table) -> None:  # noqa: B027 - most engines do not tell beforehand
+        """Raise InvalidInput when it is known that the user may not make a key."""
+
     @abstractmethod
     def exact(self, column: str) -> str:
         """An expression that tells apart all values that are not the same byte by byte."""
