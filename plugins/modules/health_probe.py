@@ -20,8 +20,8 @@ attributes:
   check_mode:
     support: full
     description:
-      - Checks of type C(command) may change something, so they are not run; they pass, and their output says so.
-      - Neither are checks of a database with C(write).
+      - Checks of type C(command), of a database with C(write), and of C(webhook_idempotency) with C(deliver), may
+        change something, so they are not run; they pass, and their output says so.
       - All others only read and are run as ever, but a method of HTTP other than C(GET) is sent too.
   diff_mode:
     support: none
@@ -37,7 +37,7 @@ options:
       - C(name), unique among the checks. Without it, the type and what it looks at.
       - C(type), one of V(http), V(tcp), V(command), V(database), V(disk), V(memory), V(load), V(process),
         V(supervisor), V(systemd), V(scheduler), V(mysql), V(postgresql), V(sqlite), V(tls), V(certificate),
-        V(dns), V(stripe), V(bunny), V(backup). Required.
+        V(dns), V(stripe), V(bunny), V(backup), V(webhook_idempotency). Required.
       - C(timeout), the seconds that all of the check may take. 5 by default.
       - C(critical). Of an advisory check, one where this is V(false), a failure is a warning. V(true) by default.
       - C(warn), C(fail), limits as a dictionary of measures, such as C(latency_ms), which every type measures. The
@@ -179,6 +179,18 @@ options:
         that is verified far enough (both warn at 26, fail at 50), C(offsite_age_h), since the newest one was that has a
         copy (no limits), and C(size_ratio), the newest one's size to that of the one before of the same database (less
         is worse; no limits).
+      - Options of V(webhook_idempotency) follow. It fails when the table has no unique key that lets each event in
+        once; M(holdfast.deploy.webhook_guard) makes it.
+      - C(engine), C(database), C(login_host), C(login_port), C(login_user), C(login_password), C(login_unix_socket), as
+        for V(database).
+      - C(table), required; C(columns), V([provider, webhook_id]) by default, the last one being the event's id.
+      - C(deliver), V(false) by default. Where it is true, one event as Stripe sends it, of the type C(holdfast.test),
+        is sent many times at the same moment. All must be answered with 2xx, and one row of it be there, which is
+        removed again. It takes a user who may delete rows; otherwise it warns.
+      - C(url), C(signing_secret), where the application takes Stripe's webhooks, and the secret by which it knows them.
+      - C(deliveries), how many times it is sent, 2 to 64, V(16) by default; C(provider), what the application writes
+        into the first column, V(stripe) by default.
+      - It measures C(duplicates), rows that are there again (fails at 1), and C(nulls), rows that no key compares.
     type: list
     elements: dict
     required: true

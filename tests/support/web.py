@@ -25,7 +25,7 @@ group = {user}
 listen = {folder}/fpm.sock
 listen.owner = {user}
 pm = static
-pm.max_children = 4
+pm.max_children = {workers}
 catch_workers_output = yes
 """
 
@@ -78,6 +78,11 @@ class Web:
         """Send a form."""
         return self._ask(urllib.request.Request(self.url(path), data=urllib.parse.urlencode(fields).encode()))
 
+    def send(self, path: str, body: bytes, **headers: str) -> tuple[int, Any]:
+        """Send a body as it is; the headers' names have _ for -."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self._ask(urllib.request.Request(self.url(path), data=body, headers=named))
+
     @staticmethod
     def _ask(request: urllib.request.Request) -> tuple[int, Any]:
         try:
@@ -92,11 +97,11 @@ class Web:
 
 
 @contextlib.contextmanager
-def web(folder: Path, current: Path) -> Iterator[Web]:
+def web(folder: Path, current: Path, workers: int = 4) -> Iterator[Web]:
     """nginx and php-fpm in a folder, serving what the link `current` points at."""
     user = getpass.getuser()
     server = Web(free_port())
-    (folder / "fpm.conf").write_text(_FPM.format(folder=folder, user=user))
+    (folder / "fpm.conf").write_text(_FPM.format(folder=folder, user=user, workers=workers))
     as_user = f"user {user};" if user == "root" else ""
     (folder / "nginx.conf").write_text(_NGINX.format(folder=folder, port=server.port, current=current, as_user=as_user))
     program = next(Path("/usr/sbin").glob("php-fpm*"))

@@ -28,6 +28,8 @@ POINTS = (
     "prune: emptied",
     "upload: data sent",
     "upload: manifest sent",
+    "webhooks: archived",
+    "webhooks: moved",
 )
 
 

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, ClassVar
 
+from ..asking import Ask
 from ..errors import DatabaseError, SwapRefused, ToolFailed
 from ..names import kept_since, kept_suffix, short_id
 from .streams import JOBS, Bytes, Streams, side_by_side
@@ -140,6 +141,13 @@ class Engine(ABC):
     def unchanged(self, before: Position | None, now: Position | None) -> bool:
         """Whether nothing can have been written between two positions."""
         return before is not None and before == now
+
+    @abstractmethod
+    def asking(self) -> AbstractContextManager[Ask]:
+        """A connection for statements of one's own, each committed at once unless it stands in a transaction.
+
+        Errors are the driver's within the block. Raises DatabaseError for those that leave it.
+        """
 
     @abstractmethod
     def count_rows(self) -> dict[str, int]:

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..asking import Ask
 from ..errors import DatabaseError, MissingLibrary, ToolFailed
 from ..process import Tool, require_tool, secret_file
 from .base import Content, Dump, Engine, Inspection, Login, Position
@@ -139,6 +140,16 @@ class MySQL(Engine):
             settings = dict(zip(("character_set", "collation"), cursor.fetchone() or ()))
             position = _position(cursor, bool(self._without_transactions(cursor)))
             return Inspection(version, int(size), position, settings)
+
+    @contextlib.contextmanager
+    def asking(self) -> Iterator[Ask]:
+        with self._connect() as cursor:
+
+            def ask(query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+                cursor.execute(query, values or None)
+                return list(cursor.fetchall())
+
+            yield ask
 
     def count_rows(self) -> dict[str, int]:
         with self._connect() as cursor:

@@ -11,6 +11,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..asking import Ask
 from ..errors import DatabaseError, MissingLibrary, ToolFailed
 from ..process import Tool, require_tool, secret_file
 from .base import Content, Dump, Engine, Inspection, Position
@@ -111,6 +112,16 @@ class PostgreSQL(Engine):
             settings = connection.execute(SETTINGS).fetchone()
         assert row is not None and settings is not None
         return Inspection(row[0], int(row[1]), {"snapshot": row[2], "lsn": row[3]}, dict(settings[0]))
+
+    @contextlib.contextmanager
+    def asking(self) -> Iterator[Ask]:
+        with self._connect() as connection:
+
+            def ask(query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+                cursor = connection.execute(query.encode(), values or None)
+                return cursor.fetchall() if cursor.description else []
+
+            yield ask
 
     def count_rows(self) -> dict[str, int]:
         # As pg_dump has them: each table without those that inherit from it, a partitioned one by its partitions.

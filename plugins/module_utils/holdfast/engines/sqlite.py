@@ -11,9 +11,11 @@ import os
 import sqlite3
 import stat
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from ..asking import Ask
 from ..compression import hash_file
 from ..errors import DamagedBackup, DatabaseError
 from ..faults import reached
@@ -79,6 +81,17 @@ class SQLite(Engine):
         elif header[18:19] == _WAL_VERSION:
             position["sha256"] = hash_file(self._path)[1]
         return position
+
+    @contextlib.contextmanager
+    def asking(self) -> Iterator[Ask]:
+        if not self._path.is_file():
+            raise DatabaseError(f"There is no SQLite database at {self._path}.")
+        with _opened(self._path, read_only=False) as connection:
+
+            def ask(query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+                return connection.execute(query % (("?",) * len(values)) if values else query, values).fetchall()
+
+            yield ask
 
     def count_rows(self) -> dict[str, int]:
         with self._connect() as connection:

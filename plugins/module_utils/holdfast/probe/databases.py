@@ -104,7 +104,7 @@ def _sqlite(options: Mapping[str, Any], deadline: Deadline, writing: bool) -> It
         try:
             connection.set_progress_handler(lambda: int(deadline.over), _SQLITE_STEPS)
             yield Session(
-                lambda query, values: connection.execute(query.replace("%s", "?") if values else query, values)
+                lambda query, values: connection.execute(query % (("?",) * len(values)) if values else query, values)
             )
             connection.commit()
         finally:

@@ -26,6 +26,7 @@ from .supervisor import SUPERVISOR
 from .systemd import SYSTEMD
 from .tcp import TCP
 from .tls import TLS
+from .webhook_idempotency import WEBHOOK_IDEMPOTENCY
 
 TYPES: dict[str, CheckType] = {
     "http": HTTP,
@@ -48,4 +49,5 @@ TYPES: dict[str, CheckType] = {
     "stripe": STRIPE,
     "bunny": BUNNY,
     "backup": BACKUP,
+    "webhook_idempotency": WEBHOOK_IDEMPOTENCY,
 }

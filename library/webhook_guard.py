@@ -1,0 +1,1 @@
+../plugins/modules/webhook_guard.py
