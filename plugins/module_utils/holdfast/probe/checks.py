@@ -53,13 +53,15 @@ class Option:
 class Measure:
     """A number that a type finds out. The check warns, or fails, when the number is at its limit or worse.
 
-    Higher is worse unless it says otherwise. `warn` and `fail` are the limits when the operator gives none.
+    Higher is worse unless it says otherwise. `warn` and `fail` are the limits when the operator gives none. `verdict`
+    is a word for a number that has reached one.
     """
 
     unit: str = ""
     warn: float | None = None
     fail: float | None = None
     lower_is_worse: bool = False
+    verdict: str = ""
 
     def reached(self, value: float, limit: float | None) -> bool:
         """Whether a value is at a limit or worse."""
@@ -111,7 +113,8 @@ class CheckType:
 
     `run` returns what it found good, and raises Unhealthy or TimeoutError. `target` gives what the check looks at,
     for its name. `measures` are the numbers that can have limits. `component` is its componentType in health+json.
-    `ttl` is for how many seconds an answer is good. A type that `may_change` something is not run in a dry run.
+    `ttl` is for how many seconds an answer is good. A type that `may_change` something is not run in a dry run. `fit`
+    raises ValueError with what is wrong with options that are right each for itself.
     """
 
     options: Mapping[str, Option]
@@ -121,6 +124,7 @@ class CheckType:
     measures: Mapping[str, Measure] = field(default_factory=dict)
     ttl: float = 0.0
     may_change: bool = False
+    fit: Callable[[Mapping[str, Any]], None] = lambda options: None
 
 
 @dataclass(frozen=True)

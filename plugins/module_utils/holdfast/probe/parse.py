@@ -68,6 +68,10 @@ def _parse_one(number: int, entry: Any) -> Check:
             hint = _nearest(name, known)
             raise InvalidInput(f"{where}: the type {kind} has no option {name!r}{hint} It has: {_listed(known)}.")
     values = {name: _value(where, kind, name, option, entry.get(name)) for name, option in known.items()}
+    try:
+        TYPES[kind].fit(values)
+    except ValueError as error:
+        raise InvalidInput(f"{where}: {error}.") from None
     secrets = secrets_of([entry])
     name = mask(values.pop("name") or f"{kind} {TYPES[kind].target(values)}", secrets)
     common = {option: values.pop(option) for option in ("type", "timeout", "critical")}

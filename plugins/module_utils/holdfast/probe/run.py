@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
@@ -127,11 +127,16 @@ def ask(check: Check, store: Store) -> Answer:
 def judge(check: Check, answer: Answer) -> Result:
     """The answer by the check's limits."""
     values = {"latency_ms": answer.latency_ms, **answer.values}
-    status, output = answer.status, answer.output
+    status, output, verdict = answer.status, answer.output, answer.verdict
+    measures = {**LATENCY, **TYPES[check.type].measures}
     for side, limits in ((FAIL, check.fail), (WARN, check.warn)):
-        over = _over(check, values, limits)
+        over = [
+            name for name, limit in limits.items() if name in values and measures[name].reached(values[name], limit)
+        ]
         if over and status in (PASS, WARN) and side != status:
-            status, output = side, f"{'; '.join(over)} ({answer.output})"
+            said = "; ".join(_said(name, measures[name].unit, values[name], limits[name]) for name in over)
+            status, output = side, f"{said} ({answer.output})"
+            verdict = next((measures[name].verdict for name in over if measures[name].verdict), verdict)
             break
     return Result(
         name=check.name,
@@ -142,20 +147,14 @@ def judge(check: Check, answer: Answer) -> Result:
         time=datetime.fromtimestamp(answer.at, timezone.utc).isoformat(timespec="milliseconds"),
         critical=check.critical,
         values=values,
-        verdict=answer.verdict,
+        verdict=verdict,
         cache=answer.served,
         age=answer.age,
     )
 
 
-def _over(check: Check, values: Mapping[str, float], limits: Mapping[str, float]) -> list[str]:
-    """Each value that is at its limit or worse, in words."""
-    measures = {**LATENCY, **TYPES[check.type].measures}
-    return [
-        f"{name} is {values[name]:g}{measures[name].unit and ' ' + measures[name].unit}, the limit is {limit:g}"
-        for name, limit in limits.items()
-        if name in values and measures[name].reached(values[name], limit)
-    ]
+def _said(name: str, unit: str, value: float, limit: float) -> str:
+    return f"{name} is {value:g}{unit and ' ' + unit}, the limit is {limit:g}"
 
 
 def run_round(checks: Sequence[Check], store: Store | None = None, *, dry_run: bool = False) -> list[Result]:

@@ -9,6 +9,15 @@ from ..checks import CheckType
 from .command import COMMAND
 from .database import DATABASE
 from .http import HTTP
+from .queue import QUEUE
+from .redis import REDIS
 from .tcp import TCP
 
-TYPES: dict[str, CheckType] = {"http": HTTP, "tcp": TCP, "command": COMMAND, "database": DATABASE}
+TYPES: dict[str, CheckType] = {
+    "http": HTTP,
+    "tcp": TCP,
+    "command": COMMAND,
+    "database": DATABASE,
+    "redis": REDIS,
+    "queue": QUEUE,
+}

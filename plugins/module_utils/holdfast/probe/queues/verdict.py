@@ -1,0 +1,151 @@
+# Copyright (c) 2026, The Holdfast authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the numbers of a queue and the state of its workers tell. Nothing here asks anybody."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..checks import FAIL, WARN
+from ..workers import Worker
+
+NO_WORKERS, STALLED, FAILING, OLD_CODE = VERDICTS = ("no_workers", "stalled", "failing", "old_code")
+
+_MOSTLY = 3  # failures below which one does not speak of most
+_LOOP = 3  # workers lost on a job, or jobs that lost a worker, from which on it is a loop
+
+
+@dataclass(frozen=True)
+class Counts:
+    """A queue at one moment. Jobs are `pending` when they could be done now, and `reserved` when a worker took them.
+
+    `expired` are those taken longer ago than the queue waits for a worker, `overdue` those due for `stalled_after` and
+    not taken. `oldest_s` is how many seconds ago the first of the pending ones was due, None when that is not known.
+    `orphaned` are those taken before any of this host's workers began, and `attempts` how often one of them was taken.
+    `head` stands for the next job, where they are done in order, and `newest` is when one was taken last, of those that
+    are not done. `done` are the jobs gone since the last look, at least; that is `exact` while some that waited then
+    still do.
+    """
+
+    name: str
+    pending: int = 0
+    delayed: int = 0
+    reserved: int = 0
+    expired: int = 0
+    overdue: int = 0
+    oldest_s: float | None = None
+    orphaned: int = 0
+    attempts: int = 0
+    head: str | None = None
+    newest: float | None = None
+    done: int | None = None
+    exact: bool = False
+
+    @property
+    def size(self) -> int:
+        """All the jobs."""
+        return self.pending + self.delayed + self.reserved
+
+    @property
+    def busy(self) -> int:
+        """The jobs that a worker is seen to be doing."""
+        return self.reserved - max(self.expired, self.orphaned)
+
+    def moved_since(self, head: str | None, newest: float | None) -> bool:
+        """Whether a worker took or finished a job since `head` and `newest` were these."""
+        return (head is not None and head != self.head) or newest != self.newest or bool(self.exact and self.done)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """When a queue is stalled: `workers` are those of this host, None when it is to have none."""
+
+    workers: Sequence[Worker] | None
+    retry_after: float
+    stalled_after: float
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something wrong: the word for it, how bad it is, and what was seen and what to do about it."""
+
+    verdict: str
+    status: str
+    said: str
+
+
+def judge(queue: Counts, rules: Rules, moved: bool) -> Finding | None:
+    """What is worst in a queue; `moved` says that a worker was seen at work in the last `stalled_after` seconds."""
+    return _no_workers(queue, rules) or _stalled(queue, rules, moved) or _crashing(queue)
+
+
+def _no_workers(queue: Counts, rules: Rules) -> Finding | None:
+    work = queue.pending + queue.reserved
+    if rules.workers is None or rules.workers or not work:
+        return None
+    said = f"{_jobs(work)} in {queue.name}, and no worker process on this host: start the workers"
+    return Finding(NO_WORKERS, FAIL, said)
+
+
+def _stalled(queue: Counts, rules: Rules, moved: bool) -> Finding | None:
+    if not queue.pending + queue.reserved:
+        return None
+    if rules.workers and all(one.stopped for one in rules.workers):
+        pids = ", ".join(str(one.pid) for one in rules.workers)
+        said = f"{_jobs(queue.pending + queue.reserved)} in {queue.name}, and every worker is stopped by a signal"
+        return Finding(STALLED, FAIL, f"{said} (pid {pids}): send CONT, or restart the workers")
+    if moved or queue.busy > 0:
+        return None
+    if queue.expired:
+        said = (
+            f"{_jobs(queue.expired)} in {queue.name} taken more than {rules.retry_after:g} s ago, neither done nor"
+            " taken again: restart the workers, and keep their timeout below retry_after"
+        )
+        return Finding(STALLED, FAIL, said)
+    if queue.overdue or (queue.oldest_s or 0) >= rules.stalled_after:
+        waited = f" for {queue.oldest_s:.0f} s" if queue.oldest_s is not None else ""
+        said = f"work waits in {queue.name}{waited} and nobody takes it: are the workers paused, or on another queue?"
+        return Finding(STALLED, FAIL, said)
+    return None
+
+
+def _crashing(queue: Counts) -> Finding | None:
+    """Jobs whose workers died; that of a single one is left to the next try."""
+    worst = max(queue.orphaned, queue.attempts) if queue.orphaned else 0
+    if worst < _LOOP - 1:
+        return None
+    said = (
+        f"{_jobs(queue.orphaned)} in {queue.name} taken up to {queue.attempts} times by workers that are gone: they"
+        " crash or are killed; see the workers' log, and the system's for want of memory"
+    )
+    return Finding(FAILING, FAIL if worst >= _LOOP else WARN, said)
+
+
+def mostly_failed(failed_new: int, queues: Sequence[Counts]) -> Finding | None:
+    """Whether most of what was done since the last look failed, as far as that is known."""
+    done = sum(one.done or 0 for one in queues)
+    if failed_new < _MOSTLY or not all(one.exact for one in queues) or failed_new * 2 <= done:
+        return None
+    said = f"{failed_new} of the {done} jobs done since the last look failed: see php artisan queue:failed"
+    return Finding(FAILING, FAIL, said)
+
+
+def old_code(releases: Sequence[str]) -> Finding | None:
+    """Whether workers run releases that are gone or not the current one; one name for each such worker."""
+    if not releases:
+        return None
+    workers = "1 worker runs" if len(releases) == 1 else f"{len(releases)} workers run"
+    said = f"{workers} the code of {', '.join(sorted(set(releases)))}, which is not the current release"
+    return Finding(OLD_CODE, WARN, f"{said}: restart with php artisan queue:restart, or supervisorctl restart")
+
+
+def worst(findings: Sequence[Finding | None]) -> Finding | None:
+    """The finding to tell: a failure before a warning, and then by the order of VERDICTS."""
+    there = [one for one in findings if one is not None]
+    return min(there, key=lambda one: (one.status != FAIL, VERDICTS.index(one.verdict)), default=None)
+
+
+def _jobs(count: int) -> str:
+    return "1 job" if count == 1 else f"{count} jobs"
