@@ -14,19 +14,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _PROC = Path("/proc")
+_SCRIPT = "artisan"
 _DELETED = " (deleted)"  # what the kernel appends to the path of a file that is gone (proc(5), /proc/pid/cwd)
 
 
 @dataclass(frozen=True)
 class Worker:
-    """A worker process. `age` is in seconds; `rss` the bytes that it and its descendants have in memory.
+    """A worker process. `began` is in seconds since 1970; `rss` the bytes that it and its descendants have in memory.
 
     `home` is the folder of the code that it runs, None where the system does not let us know.
     """
 
     pid: int
     stopped: bool
-    age: float
+    began: float
     rss: int
     home: Path | None
     deleted: bool
@@ -108,7 +109,7 @@ def _worker(process: _Process, processes: Mapping[int, _Process]) -> Worker:
     return Worker(
         pid=process.pid,
         stopped=process.state in ("T", "t"),
-        age=time.clock_gettime(time.CLOCK_BOOTTIME) - process.started,
+        began=time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + process.started,
         rss=sum(processes[pid].rss for pid in tree),
         home=home,
         deleted=deleted,
@@ -119,11 +120,15 @@ def _home(pid: int) -> tuple[Path | None, bool]:
     """The folder of the code that a process runs, without links, and whether it is gone.
 
     PHP holds its script open, which tells more than the working folder; that is often the root of the file system.
+    Before it has opened it, and where we may not know, an absolute path on the command line will do.
     """
     for link in _links(pid):
         path, deleted = _split(link)
-        if path.name == "artisan":
+        if path.name == _SCRIPT:
             return path.parent, deleted
+    for word in _command(pid).split():
+        if word.startswith("/") and Path(word).name == _SCRIPT:
+            return Path(word).resolve().parent, False
     try:
         return _split(os.readlink(_PROC / str(pid) / "cwd"))
     except OSError:

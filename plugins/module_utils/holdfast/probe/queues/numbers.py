@@ -63,7 +63,7 @@ def summary(values: Mapping[str, float]) -> str:
     parts.append(f"{values['reserved']:g} in work")
     parts.append(f"{values['delayed']:g} for later")
     if "workers" in values:
-        parts.append(f"{values['workers']:g} workers")
+        parts.append("1 worker" if values["workers"] == 1 else f"{values['workers']:g} workers")
     if "rate_per_min" in values:
         parts.append(f"at least {values['rate_per_min']:g} done a minute")
     if "drain_s" in values:

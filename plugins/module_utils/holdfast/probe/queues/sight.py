@@ -43,11 +43,17 @@ class Sight:
     failed: Failed | None
     last: int = 0
 
-    def note(self, now: float) -> dict[str, Any]:
-        """What the next look needs."""
+    def note(self, now: float, before: Mapping[str, Any]) -> dict[str, Any]:
+        """What the next look needs; `before` is the last such note, or empty."""
         return {
             "at": now,
             "last": self.last,
             "failed": None if self.failed is None else self.failed.last,
-            "queues": {one.name: {"size": one.size, "head": one.head, "newest": one.newest} for one in self.queues},
+            "queues": {one.name: _noted(one, now, before.get("queues", {}).get(one.name)) for one in self.queues},
         }
+
+
+def _noted(queue: Counts, now: float, before: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A queue's note. A next job that is the same as before keeps the time `since` when it is."""
+    since = before["since"] if before is not None and before["head"] == queue.head else now
+    return {"size": queue.size, "head": queue.head, "newest": queue.newest, "since": since}

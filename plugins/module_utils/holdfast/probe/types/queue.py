@@ -39,7 +39,7 @@ def check_queue(look: Look) -> Seen:
     if sight.failed is not None and sight.failed.new is not None:
         findings.append(mostly_failed(sight.failed.new, sight.queues))
     findings.append(old_code([name for name in (one.old_release(root) for one in workers or ()) if name]))
-    look.notes.write(_note(sight, before, look.now))
+    look.notes.write(sight.note(look.now, before))
     values = {**counted(sight), **counted_workers(workers, root), **rates(sight, before, look.now)}
     found, said = worst(findings), summary(values)
     if found is None:
@@ -49,7 +49,7 @@ def check_queue(look: Look) -> Seen:
 
 def _look_at(look: Look, note: Mapping[str, Any], workers: Sequence[Worker] | None) -> Sight:
     options = look.options
-    began = look.now - max((one.age for one in workers), default=look.now) if workers else 0.0
+    began = min((one.began for one in workers or ()), default=0.0)
     moment = Moment(look.now, began, options["retry_after"], options["stalled_after"], note)
     sight = _BACKENDS[options["backend"]](options, look.deadline, moment)
     return replace(sight, queues=[_aged(one, note, look.now) for one in sight.queues])
@@ -61,15 +61,6 @@ def _aged(queue: Counts, note: Mapping[str, Any], now: float) -> Counts:
     if queue.oldest_s is not None or before is None or before["head"] != queue.head:
         return queue
     return replace(queue, oldest_s=max(0.0, now - before["since"]))
-
-
-def _note(sight: Sight, before: Mapping[str, Any], now: float) -> dict[str, Any]:
-    """What the next look needs; a next job that is the same as before keeps the time since when it is."""
-    note = sight.note(now)
-    for name, one in note["queues"].items():
-        known = before.get("queues", {}).get(name)
-        one["since"] = known["since"] if known is not None and known["head"] == one["head"] else now
-    return note
 
 
 def _judged(look: Look, sight: Sight, rules: Rules, before: Mapping[str, Any]) -> list[Finding | None]:
@@ -86,7 +77,7 @@ def _judged(look: Look, sight: Sight, rules: Rules, before: Mapping[str, Any]) -
 
 def _moving(look: Look, sight: Sight, workers: Sequence[Worker] | None) -> set[str]:
     """The queues of which a worker takes a job now; the first of them ends the wait."""
-    note, limit = sight.note(look.now), time.monotonic() + min(_SECOND_LOOK_S, look.deadline.left() / 2)
+    note, limit = sight.note(look.now, {}), time.monotonic() + min(_SECOND_LOOK_S, look.deadline.left() / 2)
     moving: set[str] = set()
     while not moving and time.monotonic() < limit:
         time.sleep(_PAUSE_S)
