@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Iterable, Mapping, Sequence
 from typing import IO, Any
@@ -51,7 +52,9 @@ def replies(options: Mapping[str, Any], deadline: Deadline, commands: Iterable[S
     try:
         with _opened(options, deadline) as connection:
             connection.settimeout(deadline.left())
-            connection.sendall(b"".join(map(_written, wanted)))
+            # Who is turned away for want of room is told so, though nothing of what he sends is read.
+            with contextlib.suppress(BrokenPipeError):
+                connection.sendall(b"".join(map(_written, wanted)))
             with connection.makefile("rb") as stream:
                 return [_answer(stream, connection, command) for command in wanted][len(before) :]
     except (TimeoutError, socket.timeout):  # two classes before Python 3.10
