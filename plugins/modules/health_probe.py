@@ -34,7 +34,7 @@ options:
     description:
       - The checks, at least one. Each is a dictionary with its type's options and these.
       - C(name), unique among the checks. Without it, the type and what it looks at.
-      - C(type), one of V(http), V(tcp), V(command), V(database). Required.
+      - C(type), one of V(http), V(tcp), V(command), V(database), V(redis), V(queue). Required.
       - C(timeout), the seconds that all of the check may take. 5 by default.
       - C(critical). Of an advisory check, one where this is V(false), a failure is a warning. V(true) by default.
       - C(warn), C(fail), limits as a dictionary of measures, such as C(latency_ms), which every type measures. The
@@ -76,6 +76,41 @@ options:
       - C(login_unix_socket), the socket, or for V(postgresql) its folder.
       - C(query), V(SELECT 1) by default. It is put in a transaction that cannot write.
       - C(expect), what the first value of its first row must be, compared as text.
+      - Options of V(redis) follow. It fails when the server is loading its data, could not save them, or is a replica
+        whose link is down.
+      - C(login_host), V(localhost) by default; C(login_port), V(6379) by default; C(login_unix_socket); C(login_user),
+        C(login_password); C(database), V(0) by default.
+      - It measures C(memory_percent) of maxmemory and C(connections_percent) of maxclients, which warn at 80 and fail
+        at 95; C(rejected_new), connections refused since the last look, which warns at 1; C(evicted_new), keys; and of
+        a replica C(replication_lag_s), the seconds since it last heard of its master, which warns at 30.
+      - Options of V(queue) follow. It looks at queues of Laravel's and at the workers on the target. Its verdicts are
+        V(no_workers), when there is work and no worker; V(stalled), when there is work, and all workers are stopped or
+        none takes any; V(failing), when jobs fail or kill their workers; V(backlog), at a limit of C(oldest_s),
+        C(pending) or C(drain_s); and V(old_code), a warning, when workers run a release that is not the current one.
+        A worker in the middle of a long job is not V(stalled) until C(retry_after).
+      - C(backend), V(database) by default, or V(redis), with or without Horizon.
+      - C(queue), a list of their names, V([default]) by default.
+      - C(engine), C(database), C(login_host), C(login_port), C(login_user), C(login_password), C(login_unix_socket), as
+        of V(database), or without C(engine) as of V(redis).
+      - C(jobs_table), V(jobs) by default; C(failed_table), V(failed_jobs) by default, or an empty text to leave it out.
+      - C(failed_engine), C(failed_database) and C(failed_login_host) to C(failed_login_unix_socket), where the failed
+        jobs are when C(backend) is V(redis). Without them they are not looked at.
+      - C(prefix), the application's REDIS_PREFIX; or C(app_name), its APP_NAME, for Laravel's default ones. Both the
+        one until Laravel 12 and the one from 13 on are looked at. None by default.
+      - C(retry_after), the connection's, in seconds, V(90) by default.
+      - C(stalled_after), the seconds for which work may wait while no worker does any, V(60) by default.
+      - C(workers_here), whether the target has workers, V(true) by default. With V(false) processes are not looked at;
+        that is for other hosts, and for workers that cron starts and that end when there is no work.
+      - C(match), a regular expression for the workers' command line, C(artisan queue:work) or C(horizon:work) by
+        default. C(path), the application's folder, which has C(current) in it, to leave out workers of others. To see
+        workers of other users takes root.
+      - Of all the queues together it measures C(size), C(pending), C(delayed), C(reserved), C(expired), which are
+        reserved for longer than C(retry_after), C(overdue), which are due for C(stalled_after), C(failed),
+        C(failed_new) since the last look, which warns at 1 and fails at 10, C(oldest_s), for how long the first of the
+        pending ones has been due, which warns at 300, C(rate_per_min), how many were done a minute since the last look,
+        at least, and C(drain_s), how long the pending ones take at that rate; of the workers C(workers), their number,
+        C(worker_rss_mb), the memory of the largest with all that it started, and C(old_code), how many run an old
+        release. Of C(rate_per_min) and C(workers) lower is worse.
     type: list
     elements: dict
     required: true
@@ -135,9 +170,19 @@ EXAMPLES = r"""
         type: command
         command: systemctl is-active shop-worker
       - name: redis
-        type: tcp
-        port: 6379
+        type: redis
+        login_password: "{{ shop_redis_password }}"
         critical: false
+      - name: mails
+        type: queue
+        backend: redis
+        login_password: "{{ shop_redis_password }}"
+        app_name: Shop
+        queue: [mails]
+        path: /srv/shop
+        warn:
+          oldest_s: 120
+          worker_rss_mb: 300
 
 - name: Look, and go on whatever is seen
   holdfast.deploy.health_probe:

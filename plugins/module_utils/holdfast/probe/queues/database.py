@@ -13,7 +13,7 @@ from ..deadline import Deadline
 from .sight import Failed, Moment, Sight
 from .verdict import Counts
 
-_WAITING = "reserved_at IS NULL AND available_at <= {now}"
+_LOOKED_AT = 100_000  # jobs of a queue, for more than their number
 
 
 def look_at(options: Mapping[str, Any], deadline: Deadline, moment: Moment) -> Sight:
@@ -24,56 +24,63 @@ def look_at(options: Mapping[str, Any], deadline: Deadline, moment: Moment) -> S
 
 
 def _jobs(session: Session, options: Mapping[str, Any], moment: Moment) -> tuple[list[Counts], int]:
-    names = options["queue"]
-    query = (
-        f"SELECT queue, {', '.join(_columns(moment))} FROM {_quoted(options['engine'], options['jobs_table'])}"
-        f" WHERE queue IN ({', '.join(['%s'] * len(names))}) GROUP BY queue"
-    )
-    rows = {str(row[0]): row[1:] for row in session.rows(query, names)}
-    last = max([int(row[-1]) for row in rows.values()], default=0)
-    return [_counts(name, rows.get(name), moment) for name in names], max(last, moment.note.get("last", 0))
+    names, table = options["queue"], _quoted(options["engine"], options["jobs_table"])
+    query = " UNION ALL ".join(_query(at, table, moment) for at in range(len(names)))
+    rows = session.rows(query, [name for name in names for _ in range(2)])
+    found = [[None if one is None else int(one) for one in row] for row in sorted(rows)]
+    last = max(row[_LAST] or 0 for row in found)
+    return [_counts(name, row, moment) for name, row in zip(names, found)], max(last, moment.note.get("last", 0))
 
 
-def _columns(moment: Moment) -> list[str]:
-    """What is asked for each queue; _counts takes it apart in this order."""
+def _query(at: int, table: str, moment: Moment) -> str:
+    """What is asked for one queue; _counts takes it apart in this order.
+
+    The only index is by queue. It has what there is to count over all jobs; for the rest, jobs must be read.
+    """
     now, last = int(moment.now), int(moment.note.get("last", 0))
-    waiting = _WAITING.format(now=now)
-    expired = f"reserved_at <= {int(moment.now - moment.retry_after)}"
+    waiting = f"reserved_at IS NULL AND available_at <= {now}"
     # A worker may take a job in the very second in which it began.
     orphaned = f"reserved_at < {int(moment.began)}"
-    sums = [
-        waiting,
-        f"reserved_at IS NULL AND available_at > {now}",
-        "reserved_at IS NOT NULL",
-        expired,
-        f"reserved_at IS NULL AND available_at <= {int(moment.now - moment.stalled_after)}",
-        orphaned,
-        f"id <= {last}",
-        f"id <= {last} AND {waiting}",
-        f"id > {last} AND attempts > 0 AND reserved_at IS NULL",
-    ]
-    return [
-        *(f"SUM(CASE WHEN {one} THEN 1 ELSE 0 END)" for one in sums),
+    columns = [
+        _sum("reserved_at IS NOT NULL"),
+        _sum(f"reserved_at IS NULL AND available_at > {now}"),
+        _sum(f"reserved_at <= {int(moment.now - moment.retry_after)}"),
+        _sum(f"reserved_at IS NULL AND available_at <= {int(moment.now - moment.stalled_after)}"),
+        _sum(orphaned),
+        _sum(f"id <= {last} AND {waiting}"),
+        _sum(f"id > {last} AND attempts > 0 AND reserved_at IS NULL"),
         f"MIN(CASE WHEN {waiting} THEN available_at END)",
         f"MAX(CASE WHEN {orphaned} THEN attempts END)",
         "MAX(reserved_at)",
-        "MAX(id)",
     ]
+    named = ", ".join(f"{column} AS c{number}" for number, column in enumerate(columns))
+    return (
+        f"SELECT {at}, a.*, b.* FROM"
+        f" (SELECT COUNT(*) AS size, {_sum(f'id <= {last}')} AS rest, MAX(id) AS last FROM {table} WHERE queue = %s) a,"
+        f" (SELECT {named} FROM (SELECT id, attempts, reserved_at, available_at FROM {table} WHERE queue = %s"
+        f" ORDER BY id LIMIT {_LOOKED_AT}) c) b"
+    )
 
 
-def _counts(name: str, row: Sequence[Any] | None, moment: Moment) -> Counts:
-    """A queue's numbers.
+_LAST = 3  # where MAX(id) is in a row of it
+
+
+def _sum(condition: str) -> str:
+    return f"SUM(CASE WHEN {condition} THEN 1 ELSE 0 END)"
+
+
+def _counts(name: str, row: Sequence[int | None], moment: Moment) -> Counts:
+    """A queue's numbers. Jobs that are too many to look at count as waiting.
 
     Jobs are done in the order of their ids and then deleted; one that is tried again gets a new id and keeps its
     attempts. So those done are what there was at the last look, less what is left of it, less what came back.
     """
-    numbers = [0] * 9 + [None, None, None] if row is None else [None if one is None else int(one) for one in row]
-    pending, delayed, reserved, expired, overdue, orphaned, left, left_waiting, back = (one or 0 for one in numbers[:9])
-    due, attempts, newest = numbers[9:12]
+    size, left, _, reserved, delayed, expired, overdue, orphaned, left_waiting, back = (one or 0 for one in row[1:11])
+    due, attempts, newest = row[11:]
     before = moment.note.get("queues", {}).get(name)
     return Counts(
         name=name,
-        pending=pending,
+        pending=size - delayed - reserved,
         delayed=delayed,
         reserved=reserved,
         expired=expired,

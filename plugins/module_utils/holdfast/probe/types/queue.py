@@ -24,7 +24,7 @@ from ..workers import Worker, find_workers
 
 _BACKENDS = {"database": database.look_at, "redis": redis.look_at}
 _SECOND_LOOK_S = 1.0
-_PAUSE_S = 0.1
+_PAUSE_S = 0.2
 
 
 def check_queue(look: Look) -> Seen:

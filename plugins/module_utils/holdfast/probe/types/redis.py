@@ -47,7 +47,7 @@ def _wrong(info: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _shares(info: Mapping[str, str]) -> dict[str, float]:
-    """Percentages of what is limited; maxclients is told since Redis 6.2."""
+    """Percentages of what is limited; old servers do not tell maxclients."""
     found = {}
     for name, used, limit in (
         ("memory_percent", "used_memory", "maxmemory"),
