@@ -97,20 +97,23 @@ options:
         jobs are when C(backend) is V(redis). Without them they are not looked at.
       - C(prefix), the application's REDIS_PREFIX; or C(app_name), its APP_NAME, for Laravel's default ones. Both the
         one until Laravel 12 and the one from 13 on are looked at. None by default.
+      - C(horizon_prefix), HORIZON_PREFIX, of Horizon's counters of jobs that went well. Its default by C(app_name), or
+        V(horizon:).
       - C(retry_after), the connection's, in seconds, V(90) by default.
       - C(stalled_after), the seconds for which work may wait while no worker does any, V(60) by default.
       - C(workers_here), whether the target has workers, V(true) by default. With V(false) processes are not looked at;
         that is for other hosts, and for workers that cron starts and that end when there is no work.
       - C(match), a regular expression for the workers' command line, C(artisan queue:work) or C(horizon:work) by
-        default. C(path), the application's folder, which has C(current) in it, to leave out workers of others. To see
-        workers of other users takes root.
+        default. C(path), the application's folder, which has C(current) in it, to leave out workers of others. Their
+        C(--queue) tells which queues they are for. To see workers of other users takes root.
       - Of all the queues together it measures C(size), C(pending), C(delayed), C(reserved), C(expired), which are
         reserved for longer than C(retry_after), C(overdue), which are due for C(stalled_after), C(failed),
         C(failed_new) since the last look, which warns at 1 and fails at 10, C(oldest_s), for how long the first of the
         pending ones has been due, which warns at 300, C(rate_per_min), how many were done a minute since the last look,
-        at least, and C(drain_s), how long the pending ones take at that rate; of the workers C(workers), their number,
-        C(worker_rss_mb), the memory of the largest with all that it started, and C(old_code), how many run an old
-        release. Of C(rate_per_min) and C(workers) lower is worse.
+        at least, counted by Horizon, or by their ids in a table, or by how much shorter the queues are, and C(drain_s),
+        how long the pending ones take at that rate; of the workers C(workers), their number, C(worker_rss_mb), the
+        memory of the largest with all that it started, and C(old_code), how many run an old release. Of
+        C(rate_per_min) and C(workers) lower is worse.
     type: list
     elements: dict
     required: true

@@ -76,7 +76,7 @@ def test_a_worker_that_is_stopped_by_a_signal(app, tmp_path):
     app.push("touch", tmp_path / "done")
     seen = app.look()
     assert (seen.status, seen.verdict) == ("fail", "stalled"), seen.output
-    assert f"every worker is stopped by a signal (pid {process.pid})" in seen.output
+    assert f"every worker for it is stopped by a signal (pid {process.pid})" in seen.output
     process.send_signal(signal.SIGCONT)
     wait_until((tmp_path / "done").exists, "the job is done")
     wait_until(lambda: app.look().status == "pass", "all is well again")

@@ -130,6 +130,22 @@ def test_horizon_tells_when_a_job_was_pushed(server, queues):
     assert seen.values["pending"] == 2
 
 
+def test_horizon_counts_what_is_done(server, queues):
+    check = {**queues, "app_name": "My Shop", "queue": ["default", "mails"]}
+    for name, count in (("default", 100), ("mails", 10)):
+        server.cli("HSET", f"my_shop_horizon:queue:{name}", "throughput", count)
+    server.cli("RPUSH", "my_shop_database_queues:default", *(job() for _ in range(30)))
+    eye = Eye()
+    eye.look(check)
+    server.cli("HINCRBY", "my_shop_horizon:queue:default", "throughput", 20)
+    seen = eye.look(check, later=30)
+    assert seen.values["rate_per_min"] == pytest.approx(40, rel=0.1)
+    assert seen.values["drain_s"] == pytest.approx(45, rel=0.1)
+    server.cli("DEL", "my_shop_horizon:queue:default", "my_shop_horizon:queue:mails")  # as a snapshot does
+    server.cli("HINCRBY", "my_shop_horizon:queue:mails", "throughput", 6)
+    assert eye.look(check, later=60).values["rate_per_min"] == pytest.approx(12, rel=0.1)
+
+
 @pytest.mark.parametrize(
     ("payload", "age"),
     [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.errors import InvalidInput
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.probe.parse import parse
@@ -50,8 +52,35 @@ STOPPED = Worker(2, stopped=True, began=0, rss=0, home=None, deleted=False)
     ],
 )
 def test_verdicts(counts, workers, moved, wanted):
-    found = judge(Counts("default", **counts), Rules(workers, retry_after=90, stalled_after=60), moved)
+    rules = Rules(workers, retry_after=90, stalled_after=60)
+    (found,) = judge([Counts("default", "default", **counts)], rules, {"default"} if moved else ())
     assert (found and (found.verdict, found.status)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("queues", "verdict"),
+    [
+        ({"high", "low"}, None),
+        ({"high"}, "no_workers"),
+        (set(), "stalled"),
+    ],
+)
+def test_a_queue_waits_while_its_workers_are_at_work_in_another(queues, verdict):
+    high = Counts("high", "queues:high", reserved=1)
+    low = Counts("low", "queues:low", pending=5, oldest_s=600)
+    rules = Rules([replace(RUNS, queues=frozenset(queues))], retry_after=90, stalled_after=60)
+    for moved, one in (((), high), (("queues:high",), replace(high, reserved=0))):
+        fine, found = judge([one, low], rules, moved)
+        assert fine is None
+        assert (found and found.verdict) == verdict
+
+
+def test_workers_of_other_queues_do_not_count():
+    stopped = replace(STOPPED, queues=frozenset({"mails"}))
+    rules = Rules([stopped, replace(RUNS, queues=frozenset({"default"}))], retry_after=90, stalled_after=60)
+    mails = Counts("mails", "mails", pending=1)
+    (found,) = judge([mails], rules, ())
+    assert found is not None and found.verdict == "stalled" and "every worker for it is stopped" in found.said
 
 
 @pytest.mark.parametrize(
@@ -59,7 +88,7 @@ def test_verdicts(counts, workers, moved, wanted):
     [(3, 5, True, "failing"), (3, 6, True, None), (2, 2, True, None), (3, 3, False, None)],
 )
 def test_most_of_what_was_done_failed(failed, done, exact, wanted):
-    found = mostly_failed(failed, [Counts("default", done=done, exact=exact)])
+    found = mostly_failed(failed, [Counts("default", "default", done=done, exact=exact)])
     assert (found and found.verdict) == wanted
 
 

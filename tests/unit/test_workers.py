@@ -73,12 +73,14 @@ def test_a_worker_and_when_it_began(start, release, tmp_path):
     process = start(works("redis", "--queue=high"), release)
     found = one(tmp_path / "app")
     assert (found.pid, found.stopped, found.home, found.deleted) == (process.pid, False, release, False)
+    assert found.serves("high") and not found.serves("default")
     assert before - 1 < found.began < time.time() + 1
     assert found.old_release(tmp_path / "app") == found.old_release(None) == ""
 
 
 def test_a_stopped_worker(start, release, tmp_path):
     process = start(works(), release)
+    assert one(tmp_path).serves("any")
     process.send_signal(signal.SIGSTOP)
     wait_until(lambda: one(tmp_path).stopped, "it is seen to be stopped")
 

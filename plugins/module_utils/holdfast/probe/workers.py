@@ -15,6 +15,7 @@ from pathlib import Path
 
 _PROC = Path("/proc")
 _SCRIPT = "artisan"
+_QUEUES = re.compile(r"\s--queue[= ](\S+)")
 _DELETED = " (deleted)"  # what the kernel appends to the path of a file that is gone (proc(5), /proc/pid/cwd)
 
 
@@ -22,7 +23,8 @@ _DELETED = " (deleted)"  # what the kernel appends to the path of a file that is
 class Worker:
     """A worker process. `began` is in seconds since 1970; `rss` the bytes that it and its descendants have in memory.
 
-    `home` is the folder of the code that it runs, None where the system does not let us know.
+    `home` is the folder of the code that it runs, None where the system does not let us know. `queues` are those that
+    its command line names.
     """
 
     pid: int
@@ -31,6 +33,11 @@ class Worker:
     rss: int
     home: Path | None
     deleted: bool
+    queues: frozenset[str] = frozenset()
+
+    def serves(self, queue: str) -> bool:
+        """Whether it may take jobs of a queue; one that names no queue takes those of one that we do not know."""
+        return not self.queues or queue in self.queues
 
     def old_release(self, root: Path | None) -> str:
         """The name of the release whose code it runs though it is not the current one; empty where that is fine.
@@ -113,6 +120,7 @@ def _worker(process: _Process, processes: Mapping[int, _Process]) -> Worker:
         rss=sum(processes[pid].rss for pid in tree),
         home=home,
         deleted=deleted,
+        queues=frozenset(named[1].split(",")) if (named := _QUEUES.search(_command(process.pid))) else frozenset(),
     )
 
 

@@ -79,6 +79,7 @@ def _counts(name: str, row: Sequence[int | None], moment: Moment) -> Counts:
     due, attempts, newest = row[11:]
     before = moment.note.get("queues", {}).get(name)
     return Counts(
+        queue=name,
         name=name,
         pending=size - delayed - reserved,
         delayed=delayed,

@@ -44,15 +44,25 @@ def counted_workers(workers: Sequence[Worker] | None, root: Path | None) -> dict
 def rates(sight: Sight, before: Mapping[str, Any], now: float) -> dict[str, float]:
     """The jobs done a minute since the last look, at least, and the seconds in which the waiting ones would be."""
     took = now - before.get("at", now)
-    known = before.get("queues", {})
-    if took <= 0 or any(one.name not in known for one in sight.queues):
+    done = _done(sight, before)
+    if took <= 0 or done is None:
         return {}
-    done = sum(max(0, known[one.name]["size"] - one.size) if one.done is None else one.done for one in sight.queues)
     found = {"rate_per_min": round(60 * done / took, 1)}
     pending = sum(one.pending for one in sight.queues)
     if done and pending:
         found["drain_s"] = round(pending * took / done, 1)
     return found
+
+
+def _done(sight: Sight, before: Mapping[str, Any]) -> int | None:
+    """The jobs done since the last look: as counted, as their numbers tell, or as the queues have become shorter."""
+    counted = before.get("throughput")
+    if sight.throughput is not None and counted is not None:
+        return sight.throughput - (counted if counted <= sight.throughput else 0)
+    known = before.get("queues", {})
+    if any(one.name not in known for one in sight.queues):
+        return None
+    return sum(max(0, known[one.name]["size"] - one.size) if one.done is None else one.done for one in sight.queues)
 
 
 def summary(values: Mapping[str, float]) -> str:

@@ -31,11 +31,13 @@ def look_at(options: Mapping[str, Any], deadline: Deadline, moment: Moment) -> S
 
     Raises Unhealthy or TimeoutError.
     """
-    keys = [f"{prefix}queues:{name}" for prefix in _prefixes(options) for name in options["queue"]]
-    commands = [command for key in keys for command in _commands(key, moment)]
-    found = replies({**options, "database": int(options["database"] or 0)}, deadline, commands)
-    queues = [_counts(key, found[at * _LINES : (at + 1) * _LINES], moment) for at, key in enumerate(keys)]
-    return Sight(queues, _failed(options, deadline, moment))
+    keys = [(name, f"{prefix}queues:{name}") for prefix in _prefixes(options) for name in options["queue"]]
+    commands = [command for _, key in keys for command in _commands(key, moment)]
+    counters = [("HGET", f"{_horizon(options)}queue:{name}", "throughput") for name in options["queue"]]
+    found = replies({**options, "database": int(options["database"] or 0)}, deadline, [*commands, *counters])
+    queues = [_counts(*key, found[at * _LINES : (at + 1) * _LINES], moment) for at, key in enumerate(keys)]
+    counted = [int(one) for one in found[len(commands) :] if one is not None]
+    return Sight(queues, _failed(options, deadline, moment), throughput=sum(counted) if counted else None)
 
 
 def _failed(options: Mapping[str, Any], deadline: Deadline, moment: Moment) -> Failed | None:
@@ -52,6 +54,16 @@ def _prefixes(options: Mapping[str, Any]) -> list[str]:
     if options["prefix"] is not None or options["app_name"] is None:
         return [options["prefix"] or ""]
     return [slug(options["app_name"], "_") + "_database_", slug(options["app_name"], "-") + "-database-"]
+
+
+def _horizon(options: Mapping[str, Any]) -> str:
+    """What Horizon puts before its keys, as given or by default; under `queue:NAME` it counts the jobs that went well.
+
+    It begins anew at each `horizon:snapshot` (Horizon, RedisMetricsRepository).
+    """
+    if options["horizon_prefix"] is not None or options["app_name"] is None:
+        return options["horizon_prefix"] or "horizon:"
+    return slug(options["app_name"], "_") + "_horizon:"
 
 
 def slug(title: str, separator: str) -> str:
@@ -80,10 +92,11 @@ def _commands(key: str, moment: Moment) -> Iterator[Sequence[object]]:
     yield "ZRANGE", reserved, -1, -1, "WITHSCORES"
 
 
-def _counts(key: str, found: Sequence[Any], moment: Moment) -> Counts:
+def _counts(name: str, key: str, found: Sequence[Any], moment: Moment) -> Counts:
     listed, head, delayed, due, overdue, first, reserved, expired, orphaned, orphan, last = found
     ages = [age for age in (_age(head, moment.now), moment.now - float(first[1]) if due else None) if age is not None]
     return Counts(
+        queue=name,
         name=key,
         pending=listed + due,
         delayed=delayed - due,

@@ -37,17 +37,22 @@ class Failed:
 
 @dataclass(frozen=True)
 class Sight:
-    """The queues, the failed jobs where they are known, and the number of the last job that was given one."""
+    """The queues, the failed jobs where they are known, and the number of the last job that was given one.
+
+    `throughput` counts jobs that went well, where somebody counts them, from some moment on.
+    """
 
     queues: Sequence[Counts]
     failed: Failed | None
     last: int = 0
+    throughput: int | None = None
 
     def note(self, now: float, before: Mapping[str, Any]) -> dict[str, Any]:
         """What the next look needs; `before` is the last such note, or empty."""
         return {
             "at": now,
             "last": self.last,
+            "throughput": self.throughput,
             "failed": None if self.failed is None else self.failed.last,
             "queues": {one.name: _noted(one, now, before.get("queues", {}).get(one.name)) for one in self.queues},
         }

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Sequence
+from dataclasses import dataclass, replace
 
 from ..checks import FAIL, WARN
 from ..workers import Worker
@@ -19,16 +19,17 @@ _LOOP = 3  # workers lost on a job, or jobs that lost a worker, from which on it
 
 @dataclass(frozen=True)
 class Counts:
-    """A queue at one moment. Jobs are `pending` when they could be done now, and `reserved` when a worker took them.
+    """A queue at one moment, and how it is called where its jobs are kept.
 
-    `expired` are those taken longer ago than the queue waits for a worker, `overdue` those due for `stalled_after` and
-    not taken. `oldest_s` is how many seconds ago the first of the pending ones was due, None when that is not known.
-    `orphaned` are those taken before any of this host's workers began, and `attempts` how often one of them was taken.
-    `head` stands for the next job, where they are done in order, and `newest` is when one was taken last, of those that
-    are not done. `done` are the jobs gone since the last look, at least; that is `exact` while some that waited then
-    still do.
+    Jobs are `pending` when they could be done now, and `reserved` when a worker took them. `expired` are those taken
+    longer ago than the queue waits for a worker, `overdue` those due for `stalled_after` and not taken. `oldest_s` is
+    how many seconds ago the first of the pending ones was due, None when that is not known. `orphaned` are those taken
+    before any of this host's workers began, and `attempts` how often one of them was taken. `head` stands for the next
+    job, where they are done in order, and `newest` is when one was taken last, of those that are not done. `done` are
+    the jobs gone since the last look, at least; that is `exact` while some that waited then still do.
     """
 
+    queue: str
     name: str
     pending: int = 0
     delayed: int = 0
@@ -76,16 +77,27 @@ class Finding:
     said: str
 
 
-def judge(queue: Counts, rules: Rules, moved: bool) -> Finding | None:
-    """What is worst in a queue; `moved` says that a worker was seen at work in the last `stalled_after` seconds."""
-    return _no_workers(queue, rules) or _stalled(queue, rules, moved) or _crashing(queue)
+def judge(queues: Sequence[Counts], rules: Rules, moved: Container[str]) -> list[Finding | None]:
+    """What is worst in each of the queues.
+
+    `moved` are the names of those in which a worker was seen at work in the last `stalled_after` seconds. A queue may
+    wait while its workers are at work in another one that they are for as well.
+    """
+    at_work = {one.queue for one in queues if one.busy > 0 or one.name in moved}
+    found = []
+    for one in queues:
+        workers = None if rules.workers is None else [worker for worker in rules.workers if worker.serves(one.queue)]
+        fair = any(one.queue in worker.queues and worker.queues & at_work for worker in workers or ())
+        own = replace(rules, workers=workers)
+        found.append(_no_workers(one, own) or _stalled(one, own, fair or one.name in moved) or _crashing(one))
+    return found
 
 
 def _no_workers(queue: Counts, rules: Rules) -> Finding | None:
     work = queue.pending + queue.reserved
     if rules.workers is None or rules.workers or not work:
         return None
-    said = f"{_jobs(work)} in {queue.name}, and no worker process on this host: start the workers"
+    said = f"{_jobs(work)} in {queue.name}, and no worker process for it on this host: start the workers"
     return Finding(NO_WORKERS, FAIL, said)
 
 
@@ -94,7 +106,9 @@ def _stalled(queue: Counts, rules: Rules, moved: bool) -> Finding | None:
         return None
     if rules.workers and all(one.stopped for one in rules.workers):
         pids = ", ".join(str(one.pid) for one in rules.workers)
-        said = f"{_jobs(queue.pending + queue.reserved)} in {queue.name}, and every worker is stopped by a signal"
+        said = (
+            f"{_jobs(queue.pending + queue.reserved)} in {queue.name}, and every worker for it is stopped by a signal"
+        )
         return Finding(STALLED, FAIL, f"{said} (pid {pids}): send CONT, or restart the workers")
     if moved or queue.busy > 0:
         return None

@@ -65,24 +65,24 @@ def _aged(queue: Counts, note: Mapping[str, Any], now: float) -> Counts:
 
 def _judged(look: Look, sight: Sight, rules: Rules, before: Mapping[str, Any]) -> list[Finding | None]:
     """What is wrong with each queue."""
-    since = look.now - rules.stalled_after
-    found = [judge(one, rules, _moved(one, before, since)) for one in sight.queues]
-    at_work = [judge(one, rules, moved=True) for one in sight.queues]
-    if found == at_work:
+    queues, since = sight.queues, look.now - rules.stalled_after
+    moved = {one.name for one in queues if _moved(one, before, since)}
+    found = judge(queues, rules, moved)
+    at_best = judge(queues, rules, {one.name for one in queues})
+    doubtful = {one.name for one, is_, might_be in zip(queues, found, at_best) if is_ != might_be}
+    if not doubtful:
         return found
     # Between two jobs a worker has none either: it gets the time to take one.
-    moving = _moving(look, sight, rules.workers)
-    return [busy if one.name in moving else idle for one, busy, idle in zip(sight.queues, at_work, found)]
+    return judge(queues, rules, moved | _moving(look, sight, rules.workers, doubtful))
 
 
-def _moving(look: Look, sight: Sight, workers: Sequence[Worker] | None) -> set[str]:
-    """The queues of which a worker takes a job now; the first of them ends the wait."""
+def _moving(look: Look, sight: Sight, workers: Sequence[Worker] | None, wanted: set[str]) -> set[str]:
+    """The queues of which a worker takes a job now, until all that are wanted are among them."""
     note, limit = sight.note(look.now, {}), time.monotonic() + min(_SECOND_LOOK_S, look.deadline.left() / 2)
     moving: set[str] = set()
-    while not moving and time.monotonic() < limit:
+    while not wanted <= moving and time.monotonic() < limit:
         time.sleep(_PAUSE_S)
-        again = _look_at(look, note, workers).queues
-        moving = {one.name for one in again if _moved(one, note, look.now)}
+        moving |= {one.name for one in _look_at(look, note, workers).queues if _moved(one, note, look.now)}
     return moving
 
 
@@ -127,6 +127,7 @@ QUEUE = CheckType(
         "failed_table": Option(_table, "failed_jobs"),
         "prefix": Option(opt.text),
         "app_name": Option(opt.text),
+        "horizon_prefix": Option(opt.text),
         **{f"failed_{name}": option for name, option in _LOGIN.items()},
         "retry_after": Option(opt.seconds, 90.0),
         "stalled_after": Option(opt.seconds, 60.0),
