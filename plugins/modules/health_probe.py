@@ -105,7 +105,7 @@ options:
         that is for other hosts, and for workers that cron starts and that end when there is no work.
       - C(match), a regular expression for the workers' command line, C(artisan queue:work) or C(horizon:work) by
         default. C(path), the application's folder, which has C(current) in it, to leave out workers of others. Their
-        C(--queue) tells which queues they are for. To see workers of other users takes root.
+        C(--queue) tells which queues they are for. To see what release workers of other users run takes root.
       - Of all the queues together it measures C(size), C(pending), C(delayed), C(reserved), C(expired), which are
         reserved for longer than C(retry_after), C(overdue), which are due for C(stalled_after), C(failed),
         C(failed_new) since the last look, which warns at 1 and fails at 10, C(oldest_s), for how long the first of the

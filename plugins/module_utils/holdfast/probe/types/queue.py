@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -69,7 +70,7 @@ def _judged(look: Look, sight: Sight, rules: Rules, before: Mapping[str, Any]) -
     moved = {one.name for one in queues if _moved(one, before, since)}
     found = judge(queues, rules, moved)
     at_best = judge(queues, rules, {one.name for one in queues})
-    doubtful = {one.name for one, is_, might_be in zip(queues, found, at_best) if is_ != might_be}
+    doubtful = {one.name for one, seen, best in zip(queues, found, at_best) if seen != best}
     if not doubtful:
         return found
     # Between two jobs a worker has none either: it gets the time to take one.
@@ -80,9 +81,10 @@ def _moving(look: Look, sight: Sight, workers: Sequence[Worker] | None, wanted: 
     """The queues of which a worker takes a job now, until all that are wanted are among them."""
     note, limit = sight.note(look.now, {}), time.monotonic() + min(_SECOND_LOOK_S, look.deadline.left() / 2)
     moving: set[str] = set()
-    while not wanted <= moving and time.monotonic() < limit:
-        time.sleep(_PAUSE_S)
-        moving |= {one.name for one in _look_at(look, note, workers).queues if _moved(one, note, look.now)}
+    with contextlib.suppress(TimeoutError):  # what was seen before counts
+        while not wanted <= moving and time.monotonic() < limit:
+            time.sleep(_PAUSE_S)
+            moving |= {one.name for one in _look_at(look, note, workers).queues if _moved(one, note, look.now)}
     return moving
 
 
