@@ -79,7 +79,7 @@ options:
       - Options of V(redis) follow. It fails when the server is loading its data, could not save them, or is a replica
         whose link is down.
       - C(login_host), V(localhost) by default; C(login_port), V(6379) by default; C(login_unix_socket); C(login_user),
-        C(login_password); C(database), V(0) by default.
+        C(login_password); C(database), V(0) by default; C(tls), V(false) by default, with the system's certificates.
       - It measures C(memory_percent) of maxmemory and C(connections_percent) of maxclients, which warn at 80 and fail
         at 95; C(rejected_new), connections refused since the last look, which warns at 1; C(evicted_new), keys; and of
         a replica C(replication_lag_s), the seconds since it last heard of its master, which warns at 30.
@@ -91,7 +91,7 @@ options:
       - C(backend), V(database) by default, or V(redis), with or without Horizon.
       - C(queue), a list of their names, V([default]) by default.
       - C(engine), C(database), C(login_host), C(login_port), C(login_user), C(login_password), C(login_unix_socket), as
-        of V(database), or without C(engine) as of V(redis).
+        of V(database), or without C(engine), and with C(tls), as of V(redis).
       - C(jobs_table), V(jobs) by default; C(failed_table), V(failed_jobs) by default, or an empty text to leave it out.
       - C(failed_engine), C(failed_database) and C(failed_login_host) to C(failed_login_unix_socket), where the failed
         jobs are when C(backend) is V(redis). Without them they are not looked at.

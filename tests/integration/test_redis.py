@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -53,6 +54,24 @@ def test_who_may_not_log_in_is_no_outage(tmp_path):
         assert Eye().look(check(server, login_user="probe", login_password="other-s3cret")).status == "pass"
         out, said = outage(check(server, login_user="probe", login_password=PASSWORD))
         assert not out and "WRONGPASS" in said
+
+
+def test_tls(tmp_path, monkeypatch):
+    key, certificate, port = tmp_path / "key.pem", tmp_path / "certificate.pem", free_port()
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+         "-keyout", key, "-out", certificate, "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    options = ("--tls-port", str(port), "--tls-cert-file", str(certificate), "--tls-key-file", str(key))
+    with redis(tmp_path / "redis", *options, "--tls-auth-clients", "no", password=PASSWORD):
+        entry = {"type": "redis", "login_port": port, "tls": True, "login_password": PASSWORD}
+        out, said = outage(entry)
+        assert not out and "its certificate is not accepted" in said
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        assert Eye().look(entry).status == "pass"
+        queue = {**entry, "type": "queue", "backend": "redis", "workers_here": False}
+        assert Eye().look(queue).status == "pass"
 
 
 def test_nobody_there_is_an_outage(tmp_path):

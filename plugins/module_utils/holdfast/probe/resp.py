@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 from collections.abc import Iterable, Mapping, Sequence
-from typing import IO, Any
+from typing import IO, Any, Union
 
 from . import options as opt
 from .checks import Option, Unhealthy, excerpt
-from .deadline import Deadline, TimedSocket, connect, why
+from .deadline import Deadline, TimedSocket, TimedTLSSocket, connect, secure, why
 
 LOGIN_OPTIONS = {
     "login_host": Option(opt.text, "localhost"),
@@ -20,7 +21,10 @@ LOGIN_OPTIONS = {
     "login_user": Option(opt.text),
     "login_password": Option(opt.text, secret=True),
     "login_unix_socket": Option(opt.text),
+    "tls": Option(opt.boolean, False),
 }
+
+Connection = Union[TimedSocket, TimedTLSSocket]
 
 _LARGEST = 16 << 20  # bytes of all replies
 _DEEPEST = 8
@@ -60,15 +64,18 @@ def replies(options: Mapping[str, Any], deadline: Deadline, commands: Iterable[S
     except (TimeoutError, socket.timeout):  # two classes before Python 3.10
         raise TimeoutError from None
     except OSError as error:
-        raise Unhealthy(f"the Redis server at {where(options)} does not answer: {why(error)}", outage=True) from error
+        # A certificate that is refused is an answer.
+        out = not isinstance(error, ssl.SSLError)
+        raise Unhealthy(f"the Redis server at {where(options)} does not answer: {why(error)}", outage=out) from error
     except ValueError as error:
         raise Unhealthy(f"{where(options)} does not speak Redis' protocol: {error}") from error
 
 
-def _opened(options: Mapping[str, Any], deadline: Deadline) -> TimedSocket:
-    path = options["login_unix_socket"]
+def _opened(options: Mapping[str, Any], deadline: Deadline) -> Connection:
+    path, host = options["login_unix_socket"], options["login_host"]
     if not path:
-        return connect(options["login_host"], options["login_port"] or 6379, deadline)
+        plain = connect(host, options["login_port"] or 6379, deadline)
+        return secure(plain, ssl.create_default_context(), host) if options["tls"] else plain
     connection = TimedSocket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.deadline = deadline
     try:
@@ -86,7 +93,7 @@ def _written(command: Sequence[object]) -> bytes:
     return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)
 
 
-def _answer(stream: IO[bytes], connection: TimedSocket, command: Sequence[object]) -> Any:
+def _answer(stream: IO[bytes], connection: Connection, command: Sequence[object]) -> Any:
     try:
         return _reply(stream, connection)
     except _Refused as error:
@@ -95,7 +102,7 @@ def _answer(stream: IO[bytes], connection: TimedSocket, command: Sequence[object
         raise Unhealthy(f"the Redis server refused {command[0]}: {excerpt(said)}", verdict=verdict) from None
 
 
-def _reply(stream: IO[bytes], connection: TimedSocket, depth: int = 0) -> Any:
+def _reply(stream: IO[bytes], connection: Connection, depth: int = 0) -> Any:
     """The next reply in RESP2. Raises _Refused for an error, ValueError for what is no reply."""
     line = stream.readline(_LARGEST)
     if not line:

@@ -21,6 +21,7 @@ from ..queues import database, redis
 from ..queues.numbers import counted, counted_workers, rates, summary
 from ..queues.sight import Moment, Sight
 from ..queues.verdict import Counts, Finding, Rules, judge, mostly_failed, old_code, worst
+from ..resp import LOGIN_OPTIONS as REDIS_OPTIONS
 from ..workers import Worker, find_workers
 
 _BACKENDS = {"database": database.look_at, "redis": redis.look_at}
@@ -125,6 +126,7 @@ QUEUE = CheckType(
         "backend": Option(opt.choice(*_BACKENDS), "database"),
         "queue": Option(_names, ["default"]),
         **_LOGIN,
+        "tls": REDIS_OPTIONS["tls"],
         "jobs_table": Option(_table, "jobs"),
         "failed_table": Option(_table, "failed_jobs"),
         "prefix": Option(opt.text),
