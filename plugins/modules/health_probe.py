@@ -86,7 +86,8 @@ options:
       - Options of V(queue) follow. It looks at queues of Laravel's and at the workers on the target. Its verdicts are
         V(no_workers), when there is work and no worker; V(stalled), when there is work, and all workers are stopped or
         none takes any; V(failing), when jobs fail or kill their workers; V(backlog), at a limit of C(oldest_s),
-        C(pending) or C(drain_s); and V(old_code), a warning, when workers run a release that is not the current one.
+        C(pending) or C(drain_s); and the warnings V(maintenance), when workers rest until C(artisan up), and
+        V(old_code), when workers run a release that is not the current one.
         A worker in the middle of a long job is not V(stalled) until C(retry_after).
       - C(backend), V(database) by default, or V(redis), with or without Horizon.
       - C(queue), a list of their names, V([default]) by default.

@@ -47,7 +47,8 @@ STOPPED = Worker(2, stopped=True, began=0, rss=0, home=None, deleted=False)
         ({"reserved": 1, "orphaned": 1, "attempts": 1}, [RUNS], False, None),
         ({"reserved": 1, "orphaned": 1, "attempts": 2}, [RUNS], False, ("failing", "warn")),
         ({"reserved": 1, "orphaned": 1, "attempts": 3}, [RUNS], False, ("failing", "fail")),
-        ({"reserved": 4, "orphaned": 3, "attempts": 1}, [RUNS], False, ("failing", "fail")),
+        ({"reserved": 4, "orphaned": 2, "attempts": 1}, [RUNS], False, None),
+        ({"reserved": 4, "orphaned": 3, "attempts": 1}, [RUNS], False, ("failing", "warn")),
         ({"reserved": 1, "attempts": 3}, [RUNS], False, None),
     ],
 )

@@ -39,6 +39,11 @@ class Worker:
         """Whether it may take jobs of a queue; one that names no queue takes those of one that we do not know."""
         return not self.queues or queue in self.queues
 
+    @property
+    def down(self) -> bool:
+        """Whether its application is in maintenance, in which Laravel's workers take no job unless started by force."""
+        return self.home is not None and (self.home / "storage/framework/down").exists()
+
     def old_release(self, root: Path | None) -> str:
         """The name of the release whose code it runs though it is not the current one; empty where that is fine.
 

@@ -11,10 +11,12 @@ from dataclasses import dataclass, replace
 from ..checks import FAIL, WARN
 from ..workers import Worker
 
-NO_WORKERS, STALLED, FAILING, OLD_CODE = VERDICTS = ("no_workers", "stalled", "failing", "old_code")
+VERDICTS = ("no_workers", "stalled", "failing", "maintenance", "old_code")
+NO_WORKERS, STALLED, FAILING, MAINTENANCE, OLD_CODE = VERDICTS
 
 _MOSTLY = 3  # failures below which one does not speak of most
-_LOOP = 3  # workers lost on a job, or jobs that lost a worker, from which on it is a loop
+_SEVERAL = 3  # jobs without their workers, from which on it is no accident
+_LOOP = 3  # times that a job lost its worker, from which on it is a loop
 
 
 @dataclass(frozen=True)
@@ -102,39 +104,42 @@ def _no_workers(queue: Counts, rules: Rules) -> Finding | None:
 
 
 def _stalled(queue: Counts, rules: Rules, moved: bool) -> Finding | None:
-    if not queue.pending + queue.reserved:
-        return None
-    if rules.workers and all(one.stopped for one in rules.workers):
+    work = queue.pending + queue.reserved
+    if work and rules.workers and all(one.stopped for one in rules.workers):
         pids = ", ".join(str(one.pid) for one in rules.workers)
-        said = (
-            f"{_jobs(queue.pending + queue.reserved)} in {queue.name}, and every worker for it is stopped by a signal"
-        )
-        return Finding(STALLED, FAIL, f"{said} (pid {pids}): send CONT, or restart the workers")
-    if moved or queue.busy > 0:
+        said = f"{_jobs(work)} in {queue.name}, and every worker for it is stopped by a signal (pid {pids})"
+        return Finding(STALLED, FAIL, f"{said}: send CONT, or restart the workers")
+    waits = queue.overdue > 0 or (queue.oldest_s or 0) >= rules.stalled_after
+    if moved or queue.busy > 0 or not (queue.expired or waits):
         return None
+    if rules.workers and all(one.down for one in rules.workers):
+        said = f"work waits in {queue.name} while the application is in maintenance: php artisan up lets workers go on"
+        return Finding(MAINTENANCE, WARN, said)
     if queue.expired:
         said = (
             f"{_jobs(queue.expired)} in {queue.name} taken more than {rules.retry_after:g} s ago, neither done nor"
             " taken again: restart the workers, and keep their timeout below retry_after"
         )
         return Finding(STALLED, FAIL, said)
-    if queue.overdue or (queue.oldest_s or 0) >= rules.stalled_after:
-        waited = f" for {queue.oldest_s:.0f} s" if queue.oldest_s is not None else ""
-        said = f"work waits in {queue.name}{waited} and nobody takes it: are the workers paused, or on another queue?"
-        return Finding(STALLED, FAIL, said)
-    return None
+    waited = f" for {queue.oldest_s:.0f} s" if queue.oldest_s is not None else ""
+    said = f"work waits in {queue.name}{waited} and nobody takes it: are the workers paused, or on another queue?"
+    return Finding(STALLED, FAIL, said)
 
 
 def _crashing(queue: Counts) -> Finding | None:
-    """Jobs whose workers died; that of a single one is left to the next try."""
-    worst = max(queue.orphaned, queue.attempts) if queue.orphaned else 0
-    if worst < _LOOP - 1:
+    """Jobs whose workers died; that of a single one is left to the next try.
+
+    Where other hosts have workers too, those of this host may only be younger. So several jobs are no more than a
+    warning, unless one was taken often.
+    """
+    attempts = queue.attempts if queue.orphaned else 0
+    if attempts < _LOOP - 1 and queue.orphaned < _SEVERAL:
         return None
     said = (
-        f"{_jobs(queue.orphaned)} in {queue.name} taken up to {queue.attempts} times by workers that are gone: they"
-        " crash or are killed; see the workers' log, and the system's for want of memory"
+        f"{_jobs(queue.orphaned)} in {queue.name} taken up to {attempts} times by workers that are gone: they crash or"
+        " are killed; see the workers' log, and the system's for want of memory"
     )
-    return Finding(FAILING, FAIL if worst >= _LOOP else WARN, said)
+    return Finding(FAILING, FAIL if attempts >= _LOOP else WARN, said)
 
 
 def mostly_failed(failed_new: int, queues: Sequence[Counts]) -> Finding | None:
