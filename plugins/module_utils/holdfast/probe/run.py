@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
@@ -128,15 +128,11 @@ def judge(check: Check, answer: Answer) -> Result:
     """The answer by the check's limits."""
     values = {"latency_ms": answer.latency_ms, **answer.values}
     status, output, verdict = answer.status, answer.output, answer.verdict
-    measures = {**LATENCY, **TYPES[check.type].measures}
     for side, limits in ((FAIL, check.fail), (WARN, check.warn)):
-        over = [
-            name for name, limit in limits.items() if name in values and measures[name].reached(values[name], limit)
-        ]
+        over = _over(check, values, limits)
         if over and status in (PASS, WARN) and side != status:
-            said = "; ".join(_said(name, measures[name].unit, values[name], limits[name]) for name in over)
-            status, output = side, f"{said} ({answer.output})"
-            verdict = next((measures[name].verdict for name in over if measures[name].verdict), verdict)
+            status, output = side, f"{'; '.join(said for said, _ in over)} ({answer.output})"
+            verdict = next((word for _, word in over if word), verdict)
             break
     return Result(
         name=check.name,
@@ -153,8 +149,17 @@ def judge(check: Check, answer: Answer) -> Result:
     )
 
 
-def _said(name: str, unit: str, value: float, limit: float) -> str:
-    return f"{name} is {value:g}{unit and ' ' + unit}, the limit is {limit:g}"
+def _over(check: Check, values: Mapping[str, float], limits: Mapping[str, float]) -> list[tuple[str, str]]:
+    """Each value that is at its limit or worse, in a sentence and by its measure's verdict."""
+    measures = {**LATENCY, **TYPES[check.type].measures}
+    return [
+        (
+            f"{name} is {values[name]:g}{measures[name].unit and ' ' + measures[name].unit}, the limit is {limit:g}",
+            measures[name].verdict,
+        )
+        for name, limit in limits.items()
+        if name in values and measures[name].reached(values[name], limit)
+    ]
 
 
 def run_round(checks: Sequence[Check], store: Store | None = None, *, dry_run: bool = False) -> list[Result]:
