@@ -37,7 +37,7 @@ options:
       - C(name), unique among the checks. Without it, the type and what it looks at.
       - C(type), one of V(http), V(tcp), V(command), V(database), V(disk), V(memory), V(load), V(process),
         V(supervisor), V(systemd), V(scheduler), V(mysql), V(postgresql), V(sqlite), V(tls), V(certificate),
-        V(dns), V(stripe), V(bunny), V(backup), V(webhook_idempotency). Required.
+        V(dns), V(stripe), V(bunny), V(backup), V(webhook_idempotency), V(redis), V(queue). Required.
       - C(timeout), the seconds that all of the check may take. 5 by default.
       - C(critical). Of an advisory check, one where this is V(false), a failure is a warning. V(true) by default.
       - C(warn), C(fail), limits as a dictionary of measures, such as C(latency_ms), which every type measures. The
@@ -191,6 +191,46 @@ options:
       - C(deliveries), how many times it is sent, 2 to 64, V(16) by default; C(provider), what the application writes
         into the first column, V(stripe) by default.
       - It measures C(duplicates), rows that are there again (fails at 1), and C(nulls), rows that no key compares.
+      - Options of V(redis) follow. It fails when the server is loading its data, could not save them, or is a replica
+        whose link is down.
+      - C(login_host), V(localhost) by default; C(login_port), V(6379) by default; C(login_unix_socket); C(login_user),
+        C(login_password); C(database), V(0) by default; C(tls), V(false) by default, with the system's certificates.
+      - It measures C(memory_percent) of maxmemory and C(connections_percent) of maxclients, which warn at 80 and fail
+        at 95; C(rejected_new), connections refused since the last look, which warns at 1; C(evicted_new), keys; and of
+        a replica C(replication_lag_s), the seconds since it last heard of its master, which warns at 30.
+      - Options of V(queue) follow. It looks at queues of Laravel's and at the workers on the target. Its verdicts are
+        V(no_workers), when there is work and no worker; V(stalled), when there is work, and all workers are stopped or
+        none takes any; V(failing), when jobs fail or kill their workers; V(backlog), at a limit of C(oldest_s),
+        C(pending) or C(drain_s); and the warnings V(maintenance), when workers rest until C(artisan up), and
+        V(old_code), when workers run a release that is not the current one.
+        A worker in the middle of a long job is not V(stalled) until C(retry_after).
+      - C(backend), V(database) by default, or V(redis), with or without Horizon.
+      - C(queue), a list of their names, V([default]) by default.
+      - C(engine), C(database), C(login_host), C(login_port), C(login_user), C(login_password), C(login_unix_socket), as
+        of V(database), or without C(engine), and with C(tls), as of V(redis).
+      - C(jobs_table), V(jobs) by default; C(failed_table), V(failed_jobs) by default, or an empty text to leave it out.
+      - C(failed_engine), C(failed_database), C(failed_login_host), C(failed_login_port), C(failed_login_user),
+        C(failed_login_password), C(failed_login_unix_socket), where the failed jobs are when C(backend) is V(redis).
+        Without them they are not looked at.
+      - C(prefix), the application's REDIS_PREFIX; or C(app_name), its APP_NAME, for Laravel's default ones. Both the
+        one until Laravel 12 and the one from 13 on are looked at. None by default.
+      - C(horizon_prefix), HORIZON_PREFIX, of Horizon's counters of jobs that went well. Its default by C(app_name), or
+        V(horizon:).
+      - C(retry_after), the connection's, in seconds, V(90) by default.
+      - C(stalled_after), the seconds for which work may wait while no worker does any, V(60) by default.
+      - C(workers_here), whether the target has workers, V(true) by default. With V(false) processes are not looked at;
+        that is for other hosts, and for workers that cron starts and that end when there is no work.
+      - C(match), a regular expression for the workers' command line, C(artisan queue:work) or C(horizon:work) by
+        default. C(path), the application's folder, which has C(current) in it, to leave out workers of others. Their
+        C(--queue) tells which queues they are for. To see what release workers of other users run takes root.
+      - Of all the queues together it measures C(size), C(pending), C(delayed), C(reserved), C(expired), which are
+        reserved for longer than C(retry_after), C(overdue), which are due for C(stalled_after), C(failed),
+        C(failed_new) since the last look, which warns at 1 and fails at 10, C(oldest_s), for how long the first of the
+        pending ones has been due, which warns at 300, C(rate_per_min), how many were done a minute since the last look,
+        at least, counted by Horizon, or by their ids in a table, or by how much shorter the queues are, and C(drain_s),
+        how long the pending ones take at that rate; of the workers C(workers), their number, C(worker_rss_mb), the
+        memory of the largest with all that it started, and C(old_code), how many run an old release. Of
+        C(rate_per_min) and C(workers) lower is worse.
     type: list
     elements: dict
     required: true
@@ -274,8 +314,8 @@ EXAMPLES = r"""
         type: command
         command: systemctl is-active shop-worker
       - name: redis
-        type: tcp
-        port: 6379
+        type: redis
+        login_password: "{{ shop_redis_password }}"
         critical: false
       - type: disk
         path: /var/www
@@ -308,6 +348,16 @@ EXAMPLES = r"""
     checks:
       - type: http
         url: https://shop.example.com/up
+      - name: mails
+        type: queue
+        backend: redis
+        login_password: "{{ shop_redis_password }}"
+        app_name: Shop
+        queue: [mails]
+        path: /srv/shop
+        warn:
+          oldest_s: 120
+          worker_rss_mb: 300
 
 - name: Look, and go on whatever is seen
   holdfast.deploy.health_probe:

@@ -56,13 +56,15 @@ class Option:
 class Measure:
     """A number that a type finds out. The check warns, or fails, when the number is at its limit or worse.
 
-    Higher is worse unless it says otherwise. `warn` and `fail` are the limits when the operator gives none.
+    Higher is worse unless it says otherwise. `warn` and `fail` are the limits when the operator gives none. `verdict`
+    is a word for a number that has reached one.
     """
 
     unit: str = ""
     warn: float | None = None
     fail: float | None = None
     lower_is_worse: bool = False
+    verdict: str = ""
 
     def reached(self, value: float, limit: float | None) -> bool:
         """Whether a value is at a limit or worse."""

@@ -139,11 +139,12 @@ def ask(check: Check, store: Store) -> Answer:
 def judge(check: Check, answer: Answer) -> Result:
     """The answer by the check's limits."""
     values = {"latency_ms": answer.latency_ms, **answer.values}
-    status, output = answer.status, answer.output
+    status, output, verdict = answer.status, answer.output, answer.verdict
     for side, limits in ((FAIL, check.fail), (WARN, check.warn)):
         over = _over(check, values, limits)
         if over and status in (PASS, WARN) and side != status:
-            status, output = side, f"{'; '.join(over)} ({answer.output})"
+            status, output = side, f"{'; '.join(said for said, _ in over)} ({answer.output})"
+            verdict = next((word for _, word in over if word), verdict)
             break
     return Result(
         name=check.name,
@@ -154,17 +155,20 @@ def judge(check: Check, answer: Answer) -> Result:
         time=datetime.fromtimestamp(answer.at, timezone.utc).isoformat(timespec="milliseconds"),
         critical=check.critical,
         values=values,
-        verdict=answer.verdict,
+        verdict=verdict,
         cache=answer.served,
         age=answer.age,
     )
 
 
-def _over(check: Check, values: Mapping[str, float], limits: Mapping[str, float]) -> list[str]:
-    """Each value that is at its limit or worse, in words."""
+def _over(check: Check, values: Mapping[str, float], limits: Mapping[str, float]) -> list[tuple[str, str]]:
+    """Each value that is at its limit or worse, in a sentence and by its measure's verdict."""
     measures = {**LATENCY, **TYPES[check.type].measures}
     return [
-        f"{name} is {values[name]:g}{measures[name].unit and ' ' + measures[name].unit}, the limit is {limit:g}"
+        (
+            f"{name} is {values[name]:g}{measures[name].unit and ' ' + measures[name].unit}, the limit is {limit:g}",
+            measures[name].verdict,
+        )
         for name, limit in limits.items()
         if name in values and measures[name].reached(values[name], limit)
     ]

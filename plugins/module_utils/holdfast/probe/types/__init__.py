@@ -19,6 +19,8 @@ from .memory import MEMORY
 from .mysql import MYSQL
 from .postgresql import POSTGRESQL
 from .process import PROCESS
+from .queue import QUEUE
+from .redis import REDIS
 from .scheduler import SCHEDULER
 from .sqlite import SQLITE
 from .stripe import STRIPE
@@ -50,4 +52,6 @@ TYPES: dict[str, CheckType] = {
     "bunny": BUNNY,
     "backup": BACKUP,
     "webhook_idempotency": WEBHOOK_IDEMPOTENCY,
+    "redis": REDIS,
+    "queue": QUEUE,
 }
