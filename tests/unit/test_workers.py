@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.probe.deadline import Deadline
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.probe.types.queue import QUEUE
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.probe.workers import Worker, find_workers
 
@@ -64,7 +65,7 @@ def works(*options: str) -> list[str]:
 
 
 def one(root: Path | None) -> Worker:
-    (found,) = find_workers(PATTERN, root)
+    (found,) = find_workers(PATTERN, root, Deadline(5))
     return found
 
 
@@ -99,10 +100,10 @@ def test_a_fork_of_a_worker_is_no_further_one(start, release, tmp_path):
 def test_other_commands_and_other_applications_are_none(start, release, tmp_path):
     for command in ("queue:listen", "horizon", "schedule:work", "queue:workers"):
         start([sys.executable, "artisan", command], release)
-    assert find_workers(PATTERN, tmp_path) == []
+    assert find_workers(PATTERN, tmp_path, Deadline(5)) == []
     start([sys.executable, "artisan", "horizon:work"], release)
     assert one(tmp_path).home == release
-    assert find_workers(PATTERN, tmp_path / "elsewhere") == []
+    assert find_workers(PATTERN, tmp_path / "elsewhere", Deadline(5)) == []
 
 
 def test_memory_is_that_of_all_that_it_started(start, release, tmp_path):

@@ -22,10 +22,11 @@ _ENDED = "ZX"
 
 @dataclass(frozen=True)
 class Process:
-    """A process that has not ended. `started` is in seconds since boot, `rss` in bytes."""
+    """A process that has not ended. `state` is a letter, `started` is in seconds since boot, `rss` in bytes."""
 
     pid: int
     name: str
+    state: str
     parent: int
     group: int
     started: float
@@ -89,6 +90,7 @@ def _process(pid: int, stat: bytes) -> Process | None:
     return Process(
         pid=pid,
         name=os.fsdecode(head.partition(b"(")[2]),
+        state=fields[0],
         parent=int(fields[1]),
         group=int(fields[2]),
         started=int(fields[19]) / os.sysconf("SC_CLK_TCK"),

@@ -13,6 +13,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from .deadline import Deadline
+from .processes import Process, processes, with_children
+
 _PROC = Path("/proc")
 _SCRIPT = "artisan"
 _QUEUES = re.compile(r"\s--queue[= ](\S+)")
@@ -60,90 +63,57 @@ class Worker:
         return self.home.name
 
 
-@dataclass(frozen=True)
-class _Process:
-    pid: int
-    parent: int
-    name: str
-    state: str
-    started: float
-    rss: int
-
-
-def find_workers(pattern: str, root: Path | None) -> list[Worker]:
+def find_workers(pattern: str, root: Path | None, deadline: Deadline) -> list[Worker]:
     """The processes whose command line has the pattern, of the application below a root where one is given.
 
     A shell or the like that only started such a process is none. One whose folder we may not know counts as being
-    below the root. Source: proc(5), /proc/pid/stat, cmdline, cwd and fd.
+    below the root. Raises OSError, TimeoutError included. Source: proc(5), /proc/pid/cwd and fd.
     """
-    processes = {one.pid: one for one in _processes()}
+    there = processes(deadline)
     wanted = re.compile(pattern)
-    found = {pid for pid in processes if wanted.search(_command(pid))}
-    workers = [_worker(processes[pid], processes) for pid in sorted(found) if _is_worker(pid, found, processes)]
+    found = {pid: one for pid, one in there.items() if wanted.search(one.command_line)}
+    workers = [_worker(found[pid], there) for pid in sorted(found) if _is_worker(found[pid], found)]
     real = root and root.resolve()
     return [one for one in workers if real is None or one.home is None or real in (one.home, *one.home.parents)]
 
 
-def _is_worker(pid: int, found: set[int], processes: Mapping[int, _Process]) -> bool:
+def _is_worker(own: Process, found: Mapping[int, Process]) -> bool:
     """Whether a process is neither the wrapper of another that was found, nor a fork of one."""
-    own = processes[pid]
-    above = processes.get(own.parent)
-    if above is not None and above.pid in found and above.name == own.name:
+    above = found.get(own.parent)
+    if above is not None and above.name == own.name:
         return False
-    return not any(one.parent == pid and one.name != own.name and one.pid in found for one in processes.values())
+    return not any(one.parent == own.pid and one.name != own.name for one in found.values())
 
 
-def _processes() -> Iterator[_Process]:
-    ticks, page = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
-    for entry in os.listdir(_PROC):
-        if not entry.isdigit():
-            continue
-        with contextlib.suppress(OSError):  # it has ended meanwhile
-            # The name may itself have spaces and brackets (proc(5), /proc/pid/stat).
-            head, _, rest = (_PROC / entry / "stat").read_text(errors="replace").rpartition(")")
-            fields = rest.split()
-            name = head.partition("(")[2]
-            yield _Process(int(entry), int(fields[1]), name, fields[0], int(fields[19]) / ticks, int(fields[21]) * page)
-
-
-def _command(pid: int) -> str:
-    try:
-        return (_PROC / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-    except OSError:
-        return ""
-
-
-def _worker(process: _Process, processes: Mapping[int, _Process]) -> Worker:
-    tree = {process.pid}
-    while more := {one.pid for one in processes.values() if one.parent in tree} - tree:
-        tree |= more
-    home, deleted = _home(process.pid)
+def _worker(process: Process, there: Mapping[int, Process]) -> Worker:
+    home, deleted = _home(process)
+    named = _QUEUES.search(process.command_line)
     return Worker(
         pid=process.pid,
         stopped=process.state in ("T", "t"),
-        began=time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + process.started,
-        rss=sum(processes[pid].rss for pid in tree),
+        began=time.time() - process.uptime,
+        rss=sum(one.rss for one in with_children([process], there)),
         home=home,
         deleted=deleted,
-        queues=frozenset(named[1].split(",")) if (named := _QUEUES.search(_command(process.pid))) else frozenset(),
+        queues=frozenset(named[1].split(",")) if named else frozenset(),
     )
 
 
-def _home(pid: int) -> tuple[Path | None, bool]:
+def _home(process: Process) -> tuple[Path | None, bool]:
     """The folder of the code that a process runs, without links, and whether it is gone.
 
     PHP holds its script open, which tells more than the working folder; that is often the root of the file system.
     Before it has opened it, and where we may not know, an absolute path on the command line will do.
     """
-    for link in _links(pid):
+    for link in _links(process.pid):
         path, deleted = _split(link)
         if path.name == _SCRIPT:
             return path.parent, deleted
-    for word in _command(pid).split():
+    for word in process.command_line.split():
         if word.startswith("/") and Path(word).name == _SCRIPT:
             return Path(word).resolve().parent, False
     try:
-        return _split(os.readlink(_PROC / str(pid) / "cwd"))
+        return _split(os.readlink(_PROC / str(process.pid) / "cwd"))
     except OSError:
         return None, False
 

@@ -33,7 +33,7 @@ def check_queue(look: Look) -> Seen:
     """Look at the queues and at the workers, and a second time when nobody seems to work."""
     options = look.options
     root = Path(options["path"]) if options["path"] else None
-    workers = find_workers(options["match"], root) if options["workers_here"] else None
+    workers = find_workers(options["match"], root, look.deadline) if options["workers_here"] else None
     before = look.notes.read()
     sight = _look_at(look, before, workers)
     rules = Rules(workers, options["retry_after"], options["stalled_after"])
