@@ -21,7 +21,8 @@ from support.laravel import FIXTURE, env_file
 def application(tmp_path: Path) -> Path:
     folder = tmp_path / "it's an app"
     shutil.copytree(FIXTURE, folder)
-    (folder / ".env").write_text(env_file("sqlite", DB_DATABASE=folder / "none.sqlite"))
+    (folder / "database.sqlite").touch()
+    (folder / ".env").write_text(env_file("sqlite", DB_DATABASE=folder / "database.sqlite"))
     return folder
 
 
