@@ -13,7 +13,7 @@ from typing import IO, Any, Union
 
 from . import options as opt
 from .checks import Option, Unhealthy, excerpt
-from .deadline import Deadline, TimedSocket, TimedTLSSocket, connect, secure, why
+from .deadline import Deadline, TimedSocket, TimedTLSSocket, connect, connect_unix, secure, why
 
 LOGIN_OPTIONS = {
     "login_host": Option(opt.text, "localhost"),
@@ -76,15 +76,7 @@ def _opened(options: Mapping[str, Any], deadline: Deadline) -> Connection:
     if not path:
         plain = connect(host, options["login_port"] or 6379, deadline)
         return secure(plain, ssl.create_default_context(), host) if options["tls"] else plain
-    connection = TimedSocket(socket.AF_UNIX, socket.SOCK_STREAM)
-    connection.deadline = deadline
-    try:
-        connection.settimeout(deadline.left())
-        connection.connect(path)
-    except OSError:
-        connection.close()
-        raise
-    return connection
+    return connect_unix(path, deadline)
 
 
 def _written(command: Sequence[object]) -> bytes:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 from ..asking import Ask
 from ..errors import DatabaseError, InvalidInput, Locked
-from .tables import ARCHIVED_AT, RUN, Column, Dialect, Duplicated, Index, Reference, Table, code_of, undo
+from .tables import ARCHIVED_AT, RUN, Column, Dialect, Duplicated, Index, Reference, Table, code_of, committed
 
 # MySQL manual, "Server Error Message Reference"
 _DUPLICATE_ENTRY, _LOCK_TIMEOUT, _NOT_ONLINE = "1062", "1205", ("1845", "1846")
@@ -92,15 +93,8 @@ class MySQL(Dialect):
             with contextlib.suppress(Exception):
                 ask("SELECT RELEASE_LOCK(%s)", (name,))
 
-    @contextlib.contextmanager
-    def transaction(self, ask: Ask) -> Iterator[None]:
-        ask("START TRANSACTION")
-        try:
-            yield
-            ask("COMMIT")
-        except BaseException:
-            undo(ask)
-            raise
+    def transaction(self, ask: Ask) -> AbstractContextManager[None]:
+        return committed(ask, "START TRANSACTION")
 
     def create_archive(self, ask: Ask, table: Table, archive: str) -> None:
         columns = [

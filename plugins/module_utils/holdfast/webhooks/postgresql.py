@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 
 from ..asking import Ask
 from ..errors import InvalidInput, Locked
-from .tables import ARCHIVED_AT, RUN, Column, Dialect, Duplicated, Index, Reference, Table, code_of, undo
+from .tables import ARCHIVED_AT, RUN, Column, Dialect, Duplicated, Index, Reference, Table, code_of, committed
 
 _UNIQUE_VIOLATION = "23505"  # PostgreSQL manual, appendix A
 _LOCK_CLASS = 0x686F6C64  # "hold", the first of an advisory lock's two numbers
@@ -113,15 +114,8 @@ class PostgreSQL(Dialect):
             with contextlib.suppress(Exception):
                 ask("SELECT pg_advisory_unlock(%s, %s::oid::int)", (_LOCK_CLASS, table.identity))
 
-    @contextlib.contextmanager
-    def transaction(self, ask: Ask) -> Iterator[None]:
-        ask("BEGIN")
-        try:
-            yield
-            ask("COMMIT")
-        except BaseException:
-            undo(ask)
-            raise
+    def transaction(self, ask: Ask) -> AbstractContextManager[None]:
+        return committed(ask, "BEGIN")
 
     def create_archive(self, ask: Ask, table: Table, archive: str) -> None:
         added = f"{ARCHIVED_AT} timestamptz NOT NULL, {RUN} text NOT NULL"

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 
 from ..asking import Ask
 from ..errors import InvalidInput
-from .tables import ARCHIVED_AT, RUN, Column, Dialect, Index, Reference, Table, undo
+from .tables import ARCHIVED_AT, RUN, Column, Dialect, Index, Reference, Table, committed
 
 
 class SQLite(Dialect):
@@ -45,19 +46,11 @@ class SQLite(Dialect):
     def exact(self, column: str) -> str:
         return f"{column} COLLATE BINARY"
 
-    @contextlib.contextmanager
-    def alone(self, ask: Ask, table: Table) -> Iterator[None]:
-        ask("BEGIN IMMEDIATE")
-        try:
-            yield
-            ask("COMMIT")
-        except BaseException:
-            undo(ask)
-            raise
+    def alone(self, ask: Ask, table: Table) -> AbstractContextManager[None]:
+        return committed(ask, "BEGIN IMMEDIATE")
 
-    @contextlib.contextmanager
-    def transaction(self, ask: Ask) -> Iterator[None]:
-        yield  # `alone` is one already
+    def transaction(self, ask: Ask) -> AbstractContextManager[None]:
+        return contextlib.nullcontext()  # `alone` is one already
 
     def create_archive(self, ask: Ask, table: Table, archive: str) -> None:
         columns = [f"{self.quote(one.name)} {one.type}" for one in table.columns.values()]

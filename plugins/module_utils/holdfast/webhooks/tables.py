@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import ClassVar
@@ -148,3 +148,15 @@ def undo(ask: Ask) -> None:
     """Roll back, whether or not the connection still stands: without it the server does so by itself."""
     with contextlib.suppress(Exception):  # the error that led here is the one to tell
         ask("ROLLBACK")
+
+
+@contextlib.contextmanager
+def committed(ask: Ask, begin: str) -> Iterator[None]:
+    """A transaction that the statement `begin` opens: all of it, or nothing."""
+    ask(begin)
+    try:
+        yield
+        ask("COMMIT")
+    except BaseException:
+        undo(ask)
+        raise
