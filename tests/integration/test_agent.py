@@ -115,6 +115,22 @@ def test_in_check_mode_nothing_is_installed(place):
 def test_a_wrong_check_is_refused_with_its_reason(place):
     done = place.play(agent_checks=[{"type": "command", "comand": "true"}])
     assert done.rc != 0 and "has no option 'comand'; did you mean 'command'?" in done.last(), done.output
+    assert not place.config.exists() and not place.pyz.exists()
+
+
+def test_a_wrong_update_leaves_the_agent_that_runs_alone(place):
+    place.write()
+    before = place.config.read_bytes()
+    place.pyz.write_bytes(b"an older one")
+    done = place.play(agent_alert_after=0)
+    assert done.rc != 0 and "option 'alert_after' must be at least 1" in done.last(), done.output
+    assert "changed=0 " in done.last() and PASSWORD not in done.output
+    assert (place.config.read_bytes(), place.pyz.read_bytes()) == (before, b"an older one")
+
+
+def test_under_systemd_check_mode_goes_through_before_there_is_a_unit(place):
+    done = place.play("--check", "--diff", agent_manager="systemd")
+    assert done.rc == 0 and PASSWORD not in done.output, done.output
 
 
 def test_systemd_understands_its_unit(place):
@@ -259,7 +275,8 @@ def test_one_whose_file_is_replaced_becomes_the_new_one(place):
 
 def test_a_look_that_dies_is_told_of_and_the_next_one_is_made(place):
     flag = place.folder / "kill"
-    place.write(checks=[{**place.check, "command": ["sh", "-c", f"test -e {flag} && kill -9 $PPID; true"]}])
+    checks = [{**place.check, "command": ["sh", "-c", f"test -e {flag} && kill -9 $PPID; true"]}]
+    place.write(checks=checks, interval=1)  # what is told of one look can be read until the next
     with looking(place):
         flag.touch()
         wait_until(lambda: place.run("status").returncode == 2, "nothing is written any more")
