@@ -5,22 +5,32 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from typing import Any
 
+from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.agent.build import package
+from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.agent.config import understand
+from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.errors import InvalidInput
 
 
 class ActionModule(ActionBase):
     """Hands what it built to Ansible's own action copy."""
 
     TRANSFERS_FILES = True
-    _VALID_ARGS = frozenset(("dest",))
+    _VALID_ARGS = frozenset(("dest", "settings"))
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
-        _, args = self.validate_argument_spec({"dest": {"type": "path", "required": True}})
+        _, args = self.validate_argument_spec(
+            {"dest": {"type": "path", "required": True}, "settings": {"type": "dict", "required": True, "no_log": True}}
+        )
+        try:
+            understand(json.dumps(args["settings"]))
+        except InvalidInput as error:
+            raise AnsibleActionFail(str(error)) from None
         with tempfile.NamedTemporaryFile(prefix="holdfast-", suffix=".pyz") as built:
             built.write(package())
             built.flush()

@@ -32,12 +32,21 @@ options:
     description: The file on the target; its folder must be there.
     type: path
     required: true
+  settings:
+    description: >-
+      The configuration that it is going to have. A wrong one is refused before anything is changed, since an agent that
+      runs becomes the new one at once.
+    type: dict
+    required: true
 """
 
 EXAMPLES = r"""
 - name: Install the agent
   holdfast.deploy.agent_package:
     dest: /usr/local/lib/holdfast/holdfast.pyz
+    settings:
+      state_dir: /var/lib/holdfast/agent
+      checks: [{name: web, type: http, url: "https://shop.example.com/up"}]
 """
 
 RETURN = r"""

@@ -115,6 +115,22 @@ def test_in_check_mode_nothing_is_installed(place):
 def test_a_wrong_check_is_refused_with_its_reason(place):
     done = place.play(agent_checks=[{"type": "command", "comand": "true"}])
     assert done.rc != 0 and "has no option 'comand'; did you mean 'command'?" in done.last(), done.output
+    assert not place.config.exists() and not place.pyz.exists()
+
+
+def test_a_wrong_update_leaves_the_agent_that_runs_alone(place):
+    place.write()
+    before = place.config.read_bytes()
+    place.pyz.write_bytes(b"an older one")
+    done = place.play(agent_alert_after=0)
+    assert done.rc != 0 and "option 'alert_after' must be at least 1" in done.last(), done.output
+    assert "changed=0 " in done.last() and PASSWORD not in done.output
+    assert (place.config.read_bytes(), place.pyz.read_bytes()) == (before, b"an older one")
+
+
+def test_under_systemd_check_mode_goes_through_before_there_is_a_unit(place):
+    done = place.play("--check", "--diff", agent_manager="systemd")
+    assert done.rc == 0 and PASSWORD not in done.output, done.output
 
 
 def test_systemd_understands_its_unit(place):
@@ -259,13 +275,54 @@ def test_one_whose_file_is_replaced_becomes_the_new_one(place):
 
 def test_a_look_that_dies_is_told_of_and_the_next_one_is_made(place):
     flag = place.folder / "kill"
-    place.write(checks=[{**place.check, "command": ["sh", "-c", f"test -e {flag} && kill -9 $PPID; true"]}])
+    checks = [{**place.check, "command": ["sh", "-c", f"test -e {flag} && kill -9 $PPID; true"]}]
+    place.write(checks=checks, interval=1)  # what is told of one look can be read until the next
     with looking(place):
         flag.touch()
         wait_until(lambda: place.run("status").returncode == 2, "nothing is written any more")
         flag.unlink()
         wait_until(lambda: "ended with status -9" in " ".join(place.memory()["problems"]), "it is told")
         wait_until(lambda: place.memory()["problems"] == [], "the next look is well")
+
+
+def test_one_that_is_told_to_end_leaves_nothing_running(place):
+    note = place.folder / "pid"
+    command = ["sh", "-c", f"trap '' TERM INT; echo $$ > {note}.new; mv {note}.new {note}; sleep 100; sleep 100"]
+    place.write(checks=[{**place.check, "command": command, "timeout": 200}])
+    argv = [sys.executable, str(place.pyz), "run", "--config", str(place.config)]
+    with running(argv, place.folder / "log", note.exists) as process:
+        process.terminate()
+        assert process.wait(10) == 0
+    group = int(note.read_text())
+    wait_until(lambda: not processes_of(group), "what the check ran has ended")
+
+
+def processes_of(group: int) -> list[int]:
+    """The processes of a group that have not ended."""
+    found = subprocess.run(["ps", "-eo", "pgid=,pid=,stat="], capture_output=True, text=True, check=True).stdout
+    rows = [line.split() for line in found.splitlines()]
+    return [int(pid) for one, pid, state in rows if int(one) == group and not state.startswith("Z")]
+
+
+def test_what_is_no_text_stops_no_look(place):
+    name = "sh\ud800op"  # JSON can say it, UTF-8 cannot
+    place.write(checks=[{**place.check, "name": name}])
+    done = place.run("once")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "PASS  sh op: exit status 0\n", "")
+    assert place.memory()["results"][0]["name"] == name
+    assert place.run("status").returncode == 0
+
+
+def test_another_user_than_root_can_reach_its_folder_and_keep_answers(place):
+    state = place.folder / "var/agent"
+    state.parent.mkdir(mode=0o700)  # as a notification of root's may have made it
+    variables = {"agent_user": "nobody", "agent_state_dir": str(state), "agent_cache_dir": ""}
+    done = place.play(**variables)
+    assert done.rc == 0, done.output
+    assert stat.S_IMODE(state.parent.stat().st_mode) == 0o711
+    assert (state.owner(), stat.S_IMODE(state.stat().st_mode)) == ("nobody", 0o700)
+    assert json.loads(place.config.read_text())["cache_dir"] == str(state / "probes")
+    assert "changed=0 " in place.play(**variables).last()
 
 
 def test_one_that_ended_is_seen_to_have_ended(place):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from typing import Any
 
+import support.playbook
 from support.plain import LOCAL
 from support.playbook import ROOT, environment, program, run_playbook
 
@@ -44,6 +46,33 @@ def test_all_hosts_are_shown_before_it_fails_for_one():
     assert done.rc == 2
     recap = {line.split()[0]: line for line in lines[-6:] if "ok=" in line}
     assert "failed=1" in recap["web1"] and "failed=0" in recap["web2"] and "failed=1" in recap["web3"]
+
+
+def shown(output: str) -> list[str]:
+    return [line[:17] for line in output.splitlines() if re.match(r"web\d  [A-Z]", line)]
+
+
+def test_hosts_that_are_asked_in_turns_are_each_shown_once(tmp_path):
+    play = tmp_path / "play.yml"
+    play.write_text("- hosts: app\n  gather_facts: false\n  serial: 1\n  roles: [holdfast.deploy.health]\n")
+    done = run_playbook(str(play), {"web1": host(GOOD, ADVISORY), "web2": host(GOOD)}, {})
+    assert done.rc == 0, done.output
+    assert shown(done.output) == ["web1  PASS  shop:", "web1  WARN  disk:", "web2  PASS  shop:"]
+
+
+def test_a_strategy_of_the_operator_does_not_disturb_it(monkeypatch):
+    monkeypatch.setattr(support.playbook, "environment", lambda: {**environment(), "ANSIBLE_STRATEGY": "free"})
+    done = run_playbook("health.yml", {"web1": host(GOOD), "web2": host(GOOD)}, {})
+    assert done.rc == 0 and shown(done.output) == ["web1  PASS  shop:", "web2  PASS  shop:"], done.output
+
+
+def test_a_host_without_a_python_says_so(tmp_path):
+    python = tmp_path / "python3"
+    python.write_text("#!/bin/sh\necho no such version >&2\nexit 127\n")
+    python.chmod(0o755)
+    done = run_playbook("health.yml", {"web1": host(GOOD, ansible_python_interpreter=str(python))}, {})
+    assert done.rc == 2
+    assert re.search(r"web1  FAIL  nothing was asked: .*no such version", done.output), done.output
 
 
 def test_it_ends_well_when_nothing_critical_fails():

@@ -198,7 +198,7 @@ def test_a_command_that_does_not_end_is_killed_with_its_children(tmp_path):
     said = output(command(["sh", "-c", f"sleep 300 & echo $! > {pid_file}; echo started; wait"], timeout=0.5))
     assert "did not end within 0.5 s (its output: started)" in said
     state = subprocess.run(["ps", "-o", "stat=", "-p", pid_file.read_text().strip()], capture_output=True, text=True)
-    assert state.stdout.strip() in ("", "Z", "Zs"), "the grandchild is gone"
+    assert state.stdout.strip()[:1] in ("", "Z"), "the grandchild is gone"
 
 
 def test_a_flood_of_output_fills_no_memory():

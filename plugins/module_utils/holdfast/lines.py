@@ -32,4 +32,5 @@ def lines_of_host(host: str, seen: Mapping[str, Any]) -> list[tuple[str, str]]:
             (one["status"], f"{host}  {line(one['status'], one['name'], one['output'])}") for one in seen["results"]
         ]
     what = "unreachable" if seen.get("unreachable") else "nothing was asked"
-    return [("fail", f"{host}  {line('fail', what, str(seen.get('msg', 'no reason was given')))}")]
+    why = f"{seen.get('msg', 'no reason was given')} {seen.get('module_stderr', '')}".strip()
+    return [("fail", f"{host}  {line('fail', what, why)}")]

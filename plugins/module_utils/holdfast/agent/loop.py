@@ -24,6 +24,7 @@ from ..errors import HoldfastError, Locked
 from .status import remembered, state_dir
 
 _LOOK_LIMIT_S = 300.0
+_GRACE_S = 2.0
 _DEFAULT_INTERVAL_S = 60.0
 _WRONG_CONFIG = 2
 
@@ -72,8 +73,10 @@ class Loop:
                 time.sleep(next_look(now, self._memory.get("interval", _DEFAULT_INTERVAL_S)) - now)
                 self._start_anew_if_replaced()
         finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, signal.SIG_IGN)
             if self._child:
-                os.kill(self._child, signal.SIGKILL)
+                self._end_child()
 
     def _look(self) -> int:
         """Have a child look. Returns its exit status."""
@@ -86,9 +89,7 @@ class Loop:
         os.close(writer)
         answer = _read(reader)
         os.close(reader)
-        if answer is None:
-            os.kill(self._child, signal.SIGKILL)
-        status = os.waitstatus_to_exitcode(os.waitpid(self._child, 0)[1])
+        status = self._end_child() if answer is None else _status(os.waitpid(self._child, 0))
         self._child = 0
         if status == 0 and answer:
             self._good, self._memory = json.loads(answer)
@@ -97,10 +98,24 @@ class Loop:
             self._memory["crash"] = f"The agent's last look {how}; its log says more."
         return status
 
+    def _end_child(self) -> int:
+        """Have the child end with all that it runs, and kill it when it does not. Returns its exit status."""
+        end = time.monotonic() + _GRACE_S
+        os.kill(self._child, signal.SIGTERM)
+        while not (ended := os.waitpid(self._child, os.WNOHANG))[0]:
+            if time.monotonic() > end:
+                os.kill(self._child, signal.SIGKILL)
+            time.sleep(0.01)
+        return _status(ended)
+
     def _start_anew_if_replaced(self) -> None:
         """Become the new version when the file that this one was started from has been replaced."""
         if _stamp() not in (self._program, None):
             os.execv(sys.executable, [sys.executable, *sys.argv])  # noqa: S606 - the same interpreter, no shell
+
+
+def _status(ended: tuple[int, int]) -> int:
+    return os.waitstatus_to_exitcode(ended[1])
 
 
 def _look_as_child(config_file: Path, good: str, memory: dict[str, Any], writer: int) -> int:
@@ -109,6 +124,8 @@ def _look_as_child(config_file: Path, good: str, memory: dict[str, Any], writer:
     try:
         from .tick import load, tick
 
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, _end_look)
         config, text, wrong = load(config_file, good)
         answer = json.dumps([text, tick(config, wrong, memory)]).encode()
         with open(writer, "wb") as pipe:
@@ -121,6 +138,13 @@ def _look_as_child(config_file: Path, good: str, memory: dict[str, Any], writer:
         traceback.print_exc()
         sys.stderr.flush()
         return 1
+
+
+def _end_look(number: int, frame: FrameType | None) -> None:
+    from ..probe.programs import end_programs
+
+    end_programs()
+    os._exit(1)
 
 
 def _read(reader: int) -> bytes | None:

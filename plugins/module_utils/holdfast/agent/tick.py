@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import HoldfastError, InvalidInput
-from ..files import PRIVATE_DIR, PRIVATE_FILE, make_dirs, write_json
+from ..files import PRIVATE_DIR, PRIVATE_FILE, make_dirs, write_atomic
 from ..probe.checks import FAIL, PASS, Result
 from ..probe.run import Outcome, run_round
 from ..probe.store import Store
@@ -124,7 +125,7 @@ def _keep(config: Config, memory: Memory) -> str:
     path = state_file(config.state_dir)
     try:
         make_dirs(config.state_dir, PRIVATE_DIR)
-        write_json(path, memory, PRIVATE_FILE)
+        write_atomic(path, json.dumps(memory).encode(), PRIVATE_FILE)
     except (OSError, HoldfastError) as error:
         return f"Cannot write {path}: {getattr(error, 'strerror', None) or error}."
     return ""

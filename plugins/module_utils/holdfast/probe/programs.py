@@ -19,6 +19,7 @@ from .deadline import Deadline
 _KEPT = 1 << 20
 _CHUNK = 1 << 16
 _LAST_WORDS_S = 0.5
+_RUNNING: set[int] = set()
 
 
 class _Listener(threading.Thread):
@@ -58,18 +59,31 @@ def run_program(words: Sequence[str], deadline: Deadline, folder: str | None = N
     except (OSError, ValueError) as error:
         raise Unhealthy(f"the command cannot be run: {error}") from error
     assert process.stdout is not None
+    _RUNNING.add(process.pid)
     listener = _Listener(process.stdout)
     try:
         status = process.wait(deadline.left())
     except (TimeoutError, subprocess.TimeoutExpired):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        _kill(process.pid)
         process.wait()
         listener.join(_LAST_WORDS_S)
         raise Unhealthy(f"the command did not end within {deadline.seconds:g} s ({said(listener.text())})") from None
+    finally:
+        _RUNNING.discard(process.pid)
     # Something that the command left in the background may hold its output open for ever.
     listener.join(_LAST_WORDS_S)
     return status, listener.text()
+
+
+def end_programs() -> None:
+    """Kill all programs that run, with all that they started: they have sessions of their own, and would go on."""
+    for pid in list(_RUNNING):
+        _kill(pid)
+
+
+def _kill(leader: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGKILL)
 
 
 def said(output: str) -> str:
