@@ -252,7 +252,7 @@ options:
   cache_dir:
     description:
       - The folder that keeps answers with a C(ttl), and what a check noted for its next look. Whoever is to share them
-        has to run as the same user.
+        has to run as the same user. A folder that others may write to is not used, which is warned of.
       - V(/var/cache/holdfast/probes) by default, or V(~/.cache/holdfast/probes) for users other than root.
     type: path
   write_health_json:
