@@ -50,7 +50,8 @@ def parse(entries: Sequence[Any]) -> list[Check]:
     """The checks that a list of mappings describes. Raises InvalidInput that says which one is wrong, and how."""
     if not entries:
         raise InvalidInput("The list of checks is empty.")
-    secrets = secrets_of(entries)  # of all: what one check is shown, such as a debugging page, may have another's
+    # Of all: what one check is shown, such as a debugging page, may have another's. A short one is in any text.
+    secrets = frozenset(one for one in secrets_of(entries) if len(one) >= _SHORTEST_SECRET)
     checks = [_parse_one(number, entry, secrets) for number, entry in enumerate(entries, 1)]
     names = [check.name for check in checks]
     twice = next((name for name in names if names.count(name) > 1), None)
@@ -78,7 +79,8 @@ def _parse_one(number: int, entry: Any, secrets: frozenset[str]) -> Check:
         TYPES[kind].fit(values)
     except ValueError as error:
         raise InvalidInput(f"{where}: {error}.") from None
-    name = mask(values.pop("name") or f"{kind} {TYPES[kind].target(values)}", secrets_of([entry]))
+    own = secrets_of([entry])
+    name = mask(values.pop("name") or f"{kind} {TYPES[kind].target(values)}", own)
     common = {option: values.pop(option) for option in _OF_CHECK}
     measures = {**LATENCY, **TYPES[kind].measures}
     return Check(
@@ -87,7 +89,7 @@ def _parse_one(number: int, entry: Any, secrets: frozenset[str]) -> Check:
         warn=_limits(where, kind, "warn", measures, values.pop("warn")),
         fail=_limits(where, kind, "fail", measures, values.pop("fail")),
         options=values,
-        secrets=secrets,
+        secrets=secrets | own,
         **common,
     )
 
