@@ -252,7 +252,7 @@ options:
   cache_dir:
     description:
       - The folder that keeps answers with a C(ttl), and what a check noted for its next look. Whoever is to share them
-        has to run as the same user.
+        has to run as the same user. A folder that others may write to is not used, which is warned of.
       - V(/var/cache/holdfast/probes) by default, or V(~/.cache/holdfast/probes) for users other than root.
     type: path
   write_health_json:
@@ -445,6 +445,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.holdfast.errors import HoldfastError, InvalidInput
 from ..module_utils.holdfast.probe.checks import FAIL
+from ..module_utils.holdfast.probe.options import LONGEST_S
 from ..module_utils.holdfast.probe.parse import parse, secrets_of
 from ..module_utils.holdfast.probe.report import as_health_json, as_prometheus
 from ..module_utils.holdfast.probe.run import Gate, Outcome, run_gate
@@ -455,18 +456,28 @@ from ..module_utils.holdfast.probe.write import Files, write
 class ProbeModule(AnsibleModule):
     """A module whose checks, free dictionaries to Ansible, are masked in all that it returns and logs."""
 
+    _understood = False
+
+    def fail_json(self, msg: str, **kwargs: object) -> None:
+        """Of options that Ansible refuses, nobody knows yet what is secret in them: they are not shown."""
+        if not self._understood:
+            kwargs["invocation"] = {"module_args": "not shown: they are not right, and may have secrets in them"}
+        super().fail_json(msg, **kwargs)
+
     def _log_invocation(self) -> None:
         # Called before anything is logged or can fail by our doing. Ansible would log the checks with repr(),
         # in which it does not find a secret that has a quote or a backslash: they are left out.
         self.no_log_values.update(secrets_of(self.params["checks"]))
+        self._understood = True
         self.log(f"Invoked with {len(self.params['checks'])} checks")
 
 
 def gate_of(module: AnsibleModule) -> Gate:
     """The gate that the options describe. Raises InvalidInput."""
     params = module.params
-    if params["successes"] < 1 or params["timeout"] < 0 or params["interval"] < 0:
-        raise InvalidInput("successes must be at least 1, timeout and interval at least 0.")
+    times = (params["timeout"], params["interval"])
+    if params["successes"] < 1 or not all(0 <= one <= LONGEST_S for one in times):
+        raise InvalidInput(f"successes must be at least 1, timeout and interval between 0 and {LONGEST_S} seconds.")
     return Gate(params["successes"], params["timeout"], params["interval"])
 
 
@@ -508,9 +519,12 @@ def main() -> None:
     )
     try:
         store = Store(Path(module.params["cache_dir"] or default_folder()), read_only=module.check_mode)
-        outcome = run_gate(parse(module.params["checks"]), gate_of(module), store, dry_run=module.check_mode)
+        checks = parse(module.params["checks"])
+        outcome = run_gate(checks, gate_of(module), store, dry_run=module.check_mode)
     except HoldfastError as error:
         module.fail_json(msg=str(error))
+    if store.problem and any(check.caching.ttl for check in checks):
+        module.warn(store.problem)
     if not module.check_mode:
         report(module, outcome)
     for result in outcome.warnings if module.params["required"] else ():

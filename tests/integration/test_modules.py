@@ -168,6 +168,31 @@ def test_a_probe_masks_its_secrets_in_all_that_is_shown(tmp_path):
         assert "s3cret" not in text and "missp3lt" not in text
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"timout": 3}, {"timeout": "soon"}, {"checks": [{"type": "load", "login_password": "pw-of-shop"}, "x"]}]
+)
+def test_a_probe_whose_options_are_refused_shows_no_secret(wrong):
+    arguments = {"checks": [{"type": "load", "login_password": "pw-of-shop"}], **wrong}
+    result, shown = run_module("health_probe", arguments, "-vvv")
+    assert result["failed"] and "not shown: they are not right" in shown
+    assert "pw-of-shop" not in shown
+
+
+@pytest.mark.parametrize("wrong", [{"timeout": "nan"}, {"interval": "inf"}, {"interval": 1e300}, {"successes": 0}])
+def test_a_gate_that_could_never_end_is_refused(wrong):
+    result, _ = run_module("health_probe", {"checks": [{"type": "load"}], **wrong})
+    assert result["failed"] and "successes must be at least 1" in result["msg"]
+
+
+def test_a_probe_says_why_it_keeps_nothing(tmp_path):
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache").chmod(0o777)
+    arguments = {"checks": [{"type": "load", "ttl": 60}], "cache_dir": str(tmp_path / "cache"), "required": False}
+    result, _ = run_module("health_probe", arguments)
+    assert "others may write to it" in result["warnings"][0]
+    assert not list((tmp_path / "cache").iterdir())
+
+
 def test_a_probe_of_services_and_backups_works_on_a_target(tmp_path):
     with sqlite_database(tmp_path) as shop, stripe_server("sk_live_k3pt-s3cret") as stripe:
         make_set(shop, tmp_path / "b")

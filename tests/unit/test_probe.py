@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.errors import InvalidInput
+from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.probe.checks import mask
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.probe.parse import parse, secrets_of
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.probe.report import as_health_json, as_prometheus
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.probe.run import Gate, Outcome, run_gate
@@ -135,6 +136,32 @@ def test_a_secret_that_the_server_repeats_is_masked(server):
     assert "dTpwYSdzcw==" not in said, "the password in its base64 form"
 
 
+@pytest.mark.parametrize(
+    "shown",
+    [
+        'pä/s "w"&  o\'rd%',
+        'pä/s "w"& o\'rd%',
+        "p%C3%A4%2Fs%20%22w%22%26%20%20o%27rd%25",
+        "p%C3%A4%2Fs+%22w%22%26++o%27rd%25",
+        'p\\u00e4\\/s \\"w\\"&  o\'rd%',
+        "pä/s &quot;w&quot;&amp;  o&#039;rd%",
+        "cMOkL3MgInciJiAgbydyZCU=",
+    ],
+    ids=["as it is", "blanks joined", "in a URL", "in a form", "JSON of PHP's", "HTML of PHP's", "base64"],
+)
+def test_a_secret_is_masked_in_each_form_in_which_others_repeat_it(shown):
+    secrets = secrets_of([{"login_password": 'pä/s "w"&  o\'rd%'}])
+    assert mask(f"login with {shown} failed", secrets) == "login with ******** failed"
+
+
+def test_what_is_secret_in_one_check_is_masked_in_the_output_of_all(server):
+    database = {"type": "database", "engine": "sqlite", "database": "/nowhere", "login_password": "pw-of-shop"}
+    page = http(server, "/echo", headers={"User-Agent": "Mozilla, DB_PASSWORD=pw-of-shop"}, body_contains="x")
+    short = {**database, "name": "short", "login_password": "M"}
+    outcome = ask(database, page, short)
+    assert "Mozilla, DB_PASSWORD=********" in outcome.results[1].output, "M is in any text"
+
+
 def test_what_is_secret_in_checks_is_known_before_they_are_understood():
     found = secrets_of(
         [
@@ -151,6 +178,13 @@ def test_what_is_secret_in_checks_is_known_before_they_are_understood():
     [
         ({"type": "htpt", "url": "http://x"}, "unknown type 'htpt'; did you mean 'http'?"),
         ({"type": "http", "ulr": "http://x"}, "no option 'ulr'; did you mean 'url'?"),
+        ({"type": "HTTP", "url": "http://x"}, "unknown type 'HTTP'; did you mean 'http'?"),
+        ({"type": "cert", "path": "x"}, "unknown type 'cert'; did you mean 'certificate'?"),
+        ({"type": "mysql", "database": "x", "user": "x"}, "no option 'user'; did you mean 'login_user'?"),
+        ({"type": "mysql", "database": "x", "Socket": "x"}, "did you mean 'login_unix_socket'?"),
+        ({"type": "disk", "path": "/", "warn": {"used": 80}}, "no 'used'; did you mean 'used_percent'?"),
+        ({"type": "load", "timeout": 1e300}, "at most"),
+        ({"type": "dns", "domain": "x", "record": "MX"}, "give the server to ask"),
         ({"type": "http"}, "needs the option 'url'"),
         ({"url": "http://x"}, "has no type"),
         ({"type": "http", "url": "ftp://x"}, "must be a URL"),

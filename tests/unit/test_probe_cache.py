@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -114,7 +115,14 @@ def asked(folder: Path) -> int:
     return (folder / "asked").read_text().count("\n")
 
 
-@pytest.mark.parametrize("broken", ["", "{", "[]", '{"good": 1}', '{"good": {"x": 1}, "bad": null}', "\0"])
+ODD = (
+    '{"good": {"output": "x", "status": "pass", "latency_ms": "a", "at": "b"}, "bad": null, "failures": 0, "chance": 0}'
+)
+
+
+@pytest.mark.parametrize(
+    "broken", ["", "{", "[]", '{"good": 1}', '{"good": {"x": 1}, "bad": null}', "\0", "[" * 100_000, ODD]
+)
 def test_a_broken_file_is_no_answer(tmp_path, broken):
     (tmp_path / "says").write_text("x")
     checks, store = parse([counted(tmp_path, ttl=60)]), Store(tmp_path / "cache")
@@ -123,6 +131,41 @@ def test_a_broken_file_is_no_answer(tmp_path, broken):
         path.write_text(broken)
     assert run_round(checks, store)[0].cache == "miss"
     assert run_round(checks, store)[0].cache == "hit"
+
+
+def test_a_broken_salt_is_a_salt(tmp_path):
+    (tmp_path / "says").write_text("x")
+    (tmp_path / "cache").mkdir(mode=0o700)
+    (tmp_path / "cache/salt").write_bytes(b"x" * 1000)
+    served = [run_round(parse([counted(tmp_path, ttl=60)]), Store(tmp_path / "cache"))[0].cache for _ in range(2)]
+    assert served == ["miss", "hit"]
+
+
+def let_all_write(folder: Path) -> None:
+    folder.chmod(0o777)
+
+
+def give_away(folder: Path) -> None:
+    os.chown(folder, 12345, 12345)
+
+
+def link_of_a_stranger(folder: Path) -> None:
+    folder.rename(folder.with_name("elsewhere"))
+    folder.symlink_to(folder.with_name("elsewhere"))
+    os.chown(folder, 12345, 12345, follow_symlinks=False)
+
+
+@pytest.mark.parametrize("spoil", [let_all_write, give_away, link_of_a_stranger])
+def test_what_others_may_have_put_there_is_not_believed(tmp_path, spoil):
+    (tmp_path / "says").write_text("x")
+    folder = tmp_path / "cache"
+    run_round(parse([counted(tmp_path, ttl=60)]), Store(folder))
+    spoil(folder)
+    before = sorted(folder.iterdir())
+    store = Store(folder)
+    assert run_round(parse([counted(tmp_path, ttl=60)]), store)[0].cache == "live"
+    assert store.problem.startswith(f"Nothing is kept in {folder}: others may write")
+    assert sorted(folder.iterdir()) == before
 
 
 def test_limits_are_those_of_the_caller_not_of_who_asked(tmp_path):
@@ -154,6 +197,7 @@ def test_a_folder_that_cannot_be_made_is_no_failure(tmp_path):
     store = Store(tmp_path / "file/cache")
     results = [run_round(parse([counted(tmp_path, ttl=60)]), store)[0] for _ in range(2)]
     assert [(one.status, one.cache) for one in results] == [("pass", "live")] * 2
+    assert store.problem == f"Nothing is kept in {tmp_path}/file/cache: Not a directory."
 
 
 def test_what_is_kept_is_for_its_owner_alone(tmp_path):

@@ -51,9 +51,19 @@ class Entry:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Entry:
-        """Raises TypeError or KeyError for what is no entry."""
-        good, bad = (Answer(**value[side]) if value[side] else None for side in ("good", "bad"))
+        """Raises TypeError, KeyError or ValueError for what is no entry."""
+        good, bad = (_answer(value[side]) if value[side] else None for side in ("good", "bad"))
         return cls(good, bad, int(value["failures"]), float(value["chance"]))
+
+
+def _answer(value: dict[str, Any]) -> Answer:
+    found = Answer(**value)
+    if not isinstance(found.output, str) or found.status not in (PASS, WARN, FAIL):
+        raise ValueError("an answer has a text and a status")
+    numbers = (found.at, found.latency_ms, found.retry_after, *dict(found.values).values())
+    if not all(isinstance(number, (int, float)) for number in numbers):
+        raise ValueError("an answer's times and values are numbers")
+    return found
 
 
 def decide(entry: Entry, caching: Caching, now: float) -> tuple[Answer | None, Ask]:

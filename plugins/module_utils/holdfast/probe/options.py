@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+LONGEST_S = 365 * 86400
+
 _TRUE = {"true", "yes", "on", "1"}
 _FALSE = {"false", "no", "off", "0"}
 
@@ -81,13 +83,13 @@ def port(value: Any) -> int:
 
 
 def seconds(value: Any) -> float:
-    """A time of more than 0."""
+    """A time limit: more than 0 and up to a year, as sockets do not take any number."""
     try:
         number = float(text(value))
     except ValueError:
         raise ValueError("must be a number of seconds") from None
-    if not 0 < number < float("inf"):
-        raise ValueError("must be more than 0 seconds")
+    if not 0 < number <= LONGEST_S:
+        raise ValueError(f"must be more than 0 seconds, and at most {LONGEST_S}")
     return number
 
 

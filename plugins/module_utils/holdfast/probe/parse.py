@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import base64
 import difflib
+import html
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
 
 from ..errors import InvalidInput
 from . import options
@@ -48,7 +50,9 @@ def parse(entries: Sequence[Any]) -> list[Check]:
     """The checks that a list of mappings describes. Raises InvalidInput that says which one is wrong, and how."""
     if not entries:
         raise InvalidInput("The list of checks is empty.")
-    checks = [_parse_one(number, entry) for number, entry in enumerate(entries, 1)]
+    # Of all: what one check is shown, such as a debugging page, may have another's. A short one is in any text.
+    secrets = frozenset(one for one in secrets_of(entries) if len(one) >= _SHORTEST_SECRET)
+    checks = [_parse_one(number, entry, secrets) for number, entry in enumerate(entries, 1)]
     names = [check.name for check in checks]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
@@ -56,7 +60,7 @@ def parse(entries: Sequence[Any]) -> list[Check]:
     return checks
 
 
-def _parse_one(number: int, entry: Any) -> Check:
+def _parse_one(number: int, entry: Any, secrets: frozenset[str]) -> Check:
     if not isinstance(entry, Mapping):
         raise InvalidInput(f"Check {number} is not a mapping of options.")
     where = f"Check {number}" + (f" ({entry['name']})" if entry.get("name") else "")
@@ -75,8 +79,8 @@ def _parse_one(number: int, entry: Any) -> Check:
         TYPES[kind].fit(values)
     except ValueError as error:
         raise InvalidInput(f"{where}: {error}.") from None
-    secrets = secrets_of([entry])
-    name = mask(values.pop("name") or f"{kind} {TYPES[kind].target(values)}", secrets)
+    own = secrets_of([entry])
+    name = mask(values.pop("name") or f"{kind} {TYPES[kind].target(values)}", own)
     common = {option: values.pop(option) for option in _OF_CHECK}
     measures = {**LATENCY, **TYPES[kind].measures}
     return Check(
@@ -85,7 +89,7 @@ def _parse_one(number: int, entry: Any) -> Check:
         warn=_limits(where, kind, "warn", measures, values.pop("warn")),
         fail=_limits(where, kind, "fail", measures, values.pop("fail")),
         options=values,
-        secrets=secrets,
+        secrets=secrets | own,
         **common,
     )
 
@@ -126,7 +130,12 @@ def _value(where: str, kind: str, name: str, option: Option, value: Any) -> Any:
 
 def nearest(word: Any, known: Iterable[str]) -> str:
     """A hint at the known word that is most like a wrong one, and the full stop of the sentence before it."""
-    found = difflib.get_close_matches(str(word), list(known), n=1)
+    plain, names = str(word).lower(), sorted(known, key=len)
+    found = (
+        [name for name in names if plain and (name.endswith(f"_{plain}") or name.startswith(f"{plain}_"))]
+        or difflib.get_close_matches(plain, names, n=1)
+        or [name for name in names if len(plain) > 1 and name.startswith(plain)]
+    )
     return f"; did you mean {found[0]!r}?" if found else "."
 
 
@@ -149,8 +158,28 @@ def secrets_of(entries: Iterable[Any]) -> frozenset[str]:
             if entry.get("login_password") is not None:
                 # The form in which HTTP sends it (RFC 7617, 2): a server's debugging page may show it.
                 pair = f"{entry.get('login_user')}:{entry['login_password']}"
-                found.add(base64.b64encode(pair.encode()).decode())
-    return frozenset(one for one in found if one)
+                found.add(base64.b64encode(pair.encode(errors="replace")).decode())
+    return frozenset(form for one in found for form in _forms(one) if form)
+
+
+def _forms(secret: str) -> set[str]:
+    """A secret as it is, and as a server or an error message may repeat it."""
+    line = "".join(letter if letter.isprintable() else " " for letter in secret)
+    inside = json.dumps(secret)[1:-1]
+    escaped = html.escape(secret)
+    return {
+        secret,
+        " ".join(line.split()),  # in an excerpt
+        repr(secret)[1:-1],
+        inside,
+        inside.replace("/", r"\/"),  # as PHP writes JSON
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        escaped,
+        escaped.replace("&#x27;", "&#039;"),  # as PHP writes HTML
+        quote(secret, safe="", errors="replace"),
+        quote_plus(secret, errors="replace"),
+        base64.b64encode(secret.encode(errors="replace")).decode(),
+    }
 
 
 def _secrets_in(name: str, value: Any) -> set[str]:

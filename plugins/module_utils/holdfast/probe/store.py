@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import secrets
+import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -23,6 +24,7 @@ from .deadline import Deadline
 
 _SALT = "salt"
 _PAUSE_S = 0.01
+_LONGEST_SALT = hashlib.blake2b.MAX_KEY_SIZE
 
 
 class Store:
@@ -30,7 +32,8 @@ class Store:
 
     A store that is `read_only` never writes. One that is `patient` asks by itself, and waits, where another would
     serve an old answer and ask behind the caller's back. That something cannot be written, as on a full disk, is no
-    failure of a check: it is then asked anew each time. `clock` gives the time of day in seconds since 1970.
+    failure of a check: it is then asked anew each time. A folder that others may write to is not used. `problem` says
+    why nothing is kept, where that is so. `clock` gives the time of day in seconds since 1970.
     """
 
     def __init__(
@@ -46,31 +49,43 @@ class Store:
         self._patient = patient
         self.clock = clock
         self._notes: dict[str, dict[str, Any]] = {}
+        self.problem = ""
         self._salt = self._prepare()
 
     def _prepare(self) -> bytes:
         """Make the folder. Its salt keeps a name of a file in it from telling whether a guessed secret is right."""
         if self._folder is None:
             return b""
-        salt = self._folder / _SALT
+        folder, self._folder = self._folder, None
+        salt = folder / _SALT
         try:
+            if not self._read_only:
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if not _is_ours(folder):
+                self.problem = (
+                    f"Nothing is kept in {folder}: others may write to it, so what is there cannot be trusted."
+                )
+                return b""
             if not salt.exists() and not self._read_only:
-                self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
                 self._write_salt(salt)
-            return salt.read_bytes()
-        except OSError:
-            self._folder = None
+            found = salt.read_bytes()[:_LONGEST_SALT]
+        except OSError as error:
+            if not self._read_only:
+                self.problem = f"Nothing is kept in {folder}: {error.strerror}."
             return b""
+        self._folder = folder
+        return found
 
     def _write_salt(self, salt: Path) -> None:
         """Of several that come at once, one makes it, and none sees it before it is whole."""
         temporary = salt.with_name(f".{_SALT}.{secrets.token_hex(4)}")
-        _write_new(temporary, secrets.token_bytes(16))
         try:
+            _write_new(temporary, secrets.token_bytes(16))
             with contextlib.suppress(FileExistsError):
                 os.link(temporary, salt)
         finally:
-            temporary.unlink()
+            with contextlib.suppress(FileNotFoundError):
+                temporary.unlink()
 
     def keeps(self, check: Check) -> bool:
         """Whether answers of a check are kept."""
@@ -138,7 +153,7 @@ class Store:
     def _entry(self, check: Check) -> Entry:
         try:
             return Entry.from_json(json.loads(self._path(check, "answer").read_bytes()))
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return Entry()
 
     def notes(self, check: Check) -> CheckNotes:
@@ -152,7 +167,7 @@ class Store:
         try:
             found = json.loads(self._path(check, "note").read_bytes())
             return found if isinstance(found, dict) else {}
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
 
     def write_note(self, check: Check, note: Mapping[str, Any]) -> None:
@@ -205,6 +220,12 @@ def default_folder() -> Path:
         return Path("/var/cache/holdfast/probes")
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "holdfast/probes"
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether nobody but root and this user can have put anything there, or have put a link in its place."""
+    link, there = folder.lstat(), folder.stat()
+    return {link.st_uid, there.st_uid} <= {0, os.geteuid()} and not there.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def _write_new(path: Path, data: bytes) -> None:

@@ -27,10 +27,8 @@ def check_dns(look: Look) -> Seen:
     what = f"{options['domain']} ({' or '.join(kinds)})"
     if options["server"] is not None:
         found = _of_server(look, kinds, what)
-    elif set(kinds) <= set(_ADDRESSES):
-        found = _of_system(options["domain"], kinds, what)
     else:
-        raise Unhealthy(f"for records of {options['record']}, give the server to ask")
+        found = _of_system(options["domain"], kinds, what)
     if not found:
         raise Unhealthy(f"there is no record for {what}")
     there = excerpt(", ".join(found))
@@ -105,6 +103,11 @@ def _address(server: str) -> tuple[str, int]:
     return parts.hostname, _PORT if parts.port is None else parts.port
 
 
+def _fit(options: Mapping[str, Any]) -> None:
+    if options["server"] is None and options["record"] not in (None, *_ADDRESSES):
+        raise ValueError(f"for records of {options['record']}, give the server to ask")
+
+
 def _target(options: Mapping[str, Any]) -> str:
     return str(options["domain"]) + (f" at {options['server']}" if options["server"] else "")
 
@@ -120,4 +123,5 @@ DNS = CheckType(
     target=_target,
     component="system",
     measures={"answers": Measure(lower_is_worse=True)},
+    fit=_fit,
 )
