@@ -228,3 +228,19 @@ def test_a_user_of_an_access_list_with_the_rights_that_the_manual_names(server, 
     server.cli("RPUSH", "shop_queues:default", job())
     seen = Eye().look({**queues, "prefix": "shop_", "login_user": "eye", "login_password": "", "database": "0"})
     assert (seen.status, seen.values["pending"]) == ("pass", 1)
+
+
+def test_failures_are_new_in_a_table_that_was_emptied_and_counts_from_one_again(request, tmp_path):
+    login, execute, number = at_sqlite(request, tmp_path)
+    for statement in (JOBS, FAILED):
+        execute(statement.format(id=number))
+    for _ in range(20):
+        execute("INSERT INTO failed_jobs (queue) VALUES ('default')")
+    eye, check = Eye(), {"type": "queue", "engine": "sqlite", **login, "workers_here": False}
+    assert eye.look(check).values["failed"] == 20
+    execute("DELETE FROM failed_jobs")
+    execute("DELETE FROM sqlite_sequence")
+    assert eye.look(check).values["failed_new"] == 0
+    execute("INSERT INTO failed_jobs (queue) VALUES ('default')")
+    assert eye.look(check).values["failed_new"] == 1
+    assert eye.look(check).values["failed_new"] == 0
