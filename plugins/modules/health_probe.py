@@ -197,14 +197,17 @@ options:
         C(login_password); C(database), V(0) by default; C(tls), V(false) by default, with the system's certificates.
       - It measures C(memory_percent) of maxmemory and C(connections_percent) of maxclients, which warn at 80 and fail
         at 95; C(rejected_new), connections refused since the last look, which warns at 1; C(evicted_new), keys; and of
-        a replica C(replication_lag_s), the seconds since it last heard of its master, which warns at 30.
+        a replica C(replication_lag_s), the seconds since it last heard of its master, which warns at 30. A user of an
+        access list needs C(+info).
       - Options of V(queue) follow. It looks at queues of Laravel's and at the workers on the target. Its verdicts are
         V(no_workers), when there is work and no worker; V(stalled), when there is work, and all workers are stopped or
         none takes any; V(failing), when jobs fail or kill their workers; V(backlog), at a limit of C(oldest_s),
         C(pending) or C(drain_s); and the warnings V(maintenance), when workers rest until C(artisan up), and
         V(old_code), when workers run a release that is not the current one.
         A worker in the middle of a long job is not V(stalled) until C(retry_after).
-      - C(backend), V(database) by default, or V(redis), with or without Horizon.
+      - C(backend), V(database) by default, or V(redis), with or without Horizon. A user of Redis' access list
+        needs C(+llen +lindex +zcard +zcount +zrange +zrangebyscore +hget), C(+select) with C(database), and the keys
+        below C(prefix) and C(horizon_prefix).
       - C(queue), a list of their names, V([default]) by default.
       - C(engine), C(database), C(login_host), C(login_port), C(login_user), C(login_password), C(login_unix_socket), as
         of V(database), or without C(engine), and with C(tls), as of V(redis).
@@ -220,9 +223,10 @@ options:
       - C(stalled_after), the seconds for which work may wait while no worker does any, V(60) by default.
       - C(workers_here), whether the target has workers, V(true) by default. With V(false) processes are not looked at;
         that is for other hosts, and for workers that cron starts and that end when there is no work.
-      - C(match), a regular expression for the workers' command line, C(artisan queue:work) or C(horizon:work) by
-        default. C(path), the application's folder, which has C(current) in it, to leave out workers of others. Their
-        C(--queue) tells which queues they are for. To see what release workers of other users run takes root.
+      - C(match), a regular expression for the workers' command line, C(artisan queue:work), C(queue:listen) or
+        C(horizon:work) by default. C(path), the application's folder, which has C(current) in it, to leave out workers
+        of others. Their C(--queue) tells which queues they are for. To see what release workers of other users run
+        takes root.
       - Of all the queues together it measures C(size), C(pending), C(delayed), C(reserved), C(expired), which are
         reserved for longer than C(retry_after), C(overdue), which are due for C(stalled_after), C(failed),
         C(failed_new) since the last look, which warns at 1 and fails at 10, C(oldest_s), for how long the first of the

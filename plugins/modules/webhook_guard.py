@@ -26,6 +26,10 @@ description:
     MariaDB would have everybody wait, so that after 5 seconds the key is given up, with an error.
   - Refuses, with nothing changed, when a foreign key points at a row that would be moved, or when ids that are not the
     same are taken for it by the column's collation.
+  - MySQL and MariaDB show a user the foreign keys of those tables only that he may read. Where tables of another
+    database point at this one, take a user who may read them too, or their C(ON DELETE CASCADE) is carried out unseen.
+  - With MySQL and MariaDB it takes C(SELECT) and C(ALTER), and C(CREATE), C(INSERT) and C(DELETE) to move rows; with
+    PostgreSQL the table's owner, who may create in its schema. A user who lacks one is refused, with nothing changed.
 extends_documentation_fragment:
   - holdfast.deploy.database
 attributes:

@@ -124,6 +124,16 @@ def test_a_missing_right_is_named_with_the_grant_that_it_takes(primary, follower
     follower.sql("REVOKE SLAVE MONITOR ON *.* FROM `probed`@`%`")
 
 
+def test_the_grant_is_right_for_a_user_with_an_odd_name(primary):
+    primary.sql("CREATE OR REPLACE USER `o'b``r @ü`@`%` IDENTIFIED BY 'odd-s3cret'")
+    primary.sql("GRANT SELECT ON probed.* TO `o'b``r @ü`@`%`")
+    check = login(primary, login_user="o'b`r @ü", login_password="odd-s3cret")
+    (grant,) = re.findall("GRANT .*", ask(**check).output)
+    primary.sql(grant)
+    assert "longest_transaction_s" in ask(**check).values
+    primary.sql("DROP USER `o'b``r @ü`@`%`")
+
+
 def test_a_long_transaction_is_seen(primary):
     with connections(primary, 1) as (busy,), busy.cursor() as cursor:
         cursor.execute("CREATE OR REPLACE TABLE probed.held (x INT) ENGINE=InnoDB")

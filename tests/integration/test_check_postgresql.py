@@ -133,6 +133,21 @@ def test_long_transactions_are_seen_by_who_may(primary):
             primary.sql("REVOKE pg_read_all_stats FROM probed")
 
 
+def test_the_grant_is_right_for_a_user_with_an_odd_name(primary):
+    primary.sql("""CREATE ROLE "o'b""r ü" LOGIN PASSWORD 'odd-s3cret'""")
+    check = login(primary, login_user="o'b\"r ü", login_password="odd-s3cret")
+    with psycopg.connect(host=str(primary.socket), port=primary.port, user="postgres", dbname="probed"):
+        (grant,) = re.findall("GRANT .*", ask(**check).output)
+        primary.sql(grant)
+        assert "GRANT" not in ask(**check).output
+    primary.sql('DROP ROLE "o\'b""r ü"')
+
+
+def test_a_server_that_wants_a_password_is_no_outage(primary):
+    seen = answer(**login(primary, login_password=""))
+    assert (seen.status, seen.outage) == ("fail", False) and "no password supplied" in seen.output
+
+
 def test_a_forgotten_prepared_transaction_is_seen(primary):
     assert "longest_prepared_s" not in ask(**login(primary)).values
     primary.sql("BEGIN; CREATE TABLE prepared (x INT); PREPARE TRANSACTION 'forgotten'", "probed")

@@ -202,3 +202,45 @@ def test_one_queue_that_is_stalled_beside_one_that_is_not(server, queues):
     seen = Eye().look({**queues, "queue": ["high", "low"]})
     assert (seen.status, seen.verdict) == ("fail", "stalled")
     assert "work waits in queues:low for 100" in seen.output
+
+
+@pytest.mark.parametrize(
+    "payload",
+    ["no json", "[1]", "[" * 5000, '{"attempts": null}', '{"attempts": "many"}', '{"pushedAt": 1' + "0" * 400 + "}"],
+)
+def test_what_is_no_job_of_laravel_s_is_counted_all_the_same(server, queues, payload):
+    server.cli("RPUSH", "queues:default", payload)
+    server.cli("ZADD", "queues:default:reserved", int(time.time()) - 1000, payload)
+    seen = Eye().look({**queues, "workers_here": True, "match": "pytest"})
+    assert (seen.verdict, seen.values["pending"], seen.values["expired"]) == ("stalled", 1, 1)
+
+
+def test_a_million_jobs_are_written_out(server, queues):
+    server.cli("EVAL", "for i = 1, 1000000 do redis.call('RPUSH', 'queues:default', 'x') end", 0)
+    seen = Eye().look({**queues, "fail": {"pending": 1000000}})
+    assert seen.status == "fail" and seen.output.startswith("pending is 1000000 jobs, the limit is 1000000")
+    assert "1000000 waiting" in seen.output
+
+
+def test_a_user_of_an_access_list_with_the_rights_that_the_manual_names(server, queues):
+    rights = ["+llen", "+lindex", "+zcard", "+zcount", "+zrange", "+zrangebyscore", "+hget", "+select"]
+    server.cli("ACL", "SETUSER", "eye", "reset", "on", "nopass", "~shop_queues:*", "~horizon:*", *rights)
+    server.cli("RPUSH", "shop_queues:default", job())
+    seen = Eye().look({**queues, "prefix": "shop_", "login_user": "eye", "login_password": "", "database": "0"})
+    assert (seen.status, seen.values["pending"]) == ("pass", 1)
+
+
+def test_failures_are_new_in_a_table_that_was_emptied_and_counts_from_one_again(request, tmp_path):
+    login, execute, number = at_sqlite(request, tmp_path)
+    for statement in (JOBS, FAILED):
+        execute(statement.format(id=number))
+    for _ in range(20):
+        execute("INSERT INTO failed_jobs (queue) VALUES ('default')")
+    eye, check = Eye(), {"type": "queue", "engine": "sqlite", **login, "workers_here": False}
+    assert eye.look(check).values["failed"] == 20
+    execute("DELETE FROM failed_jobs")
+    execute("DELETE FROM sqlite_sequence")
+    assert eye.look(check).values["failed_new"] == 0
+    execute("INSERT INTO failed_jobs (queue) VALUES ('default')")
+    assert eye.look(check).values["failed_new"] == 1
+    assert eye.look(check).values["failed_new"] == 0

@@ -56,6 +56,13 @@ def test_who_may_not_log_in_is_no_outage(tmp_path):
         assert not out and "WRONGPASS" in said
 
 
+def test_an_empty_password_is_none(tmp_path):
+    with redis(tmp_path / "redis") as server:
+        assert Eye().look(check(server, login_password="")).status == "pass"
+        server.cli("ACL", "SETUSER", "eye", "on", "nopass", "+info")
+        assert Eye().look(check(server, login_user="eye", login_password="")).status == "pass"
+
+
 def test_tls(tmp_path, monkeypatch):
     key, certificate, port = tmp_path / "key.pem", tmp_path / "certificate.pem", free_port()
     subprocess.run(

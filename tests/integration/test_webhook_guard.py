@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -459,3 +460,53 @@ def test_a_refusal_of_the_server_has_no_password_in_it(events):
     result, shown = run_module("webhook_guard", wrong)
     assert result["failed"] and "Cannot reach the database" in result["msg"]
     assert "S3cret" not in shown
+
+
+@pytest.mark.parametrize("database", ["mysql"], indirect=True)
+def test_an_archive_of_before_that_is_narrower_by_now_cuts_nothing_off(events):
+    guarded(events)
+    events.sql(f"DROP INDEX {KEY} ON webhook_events")
+    events.sql("ALTER TABLE webhook_events_duplicates MODIFY payload VARCHAR(5)")
+    events.sql("INSERT INTO webhook_events VALUES (8, 'stripe', 'evt_1', 'a longer one')")
+    with pytest.raises(DatabaseError, match="Data too long for column 'payload'"):
+        guarded(events)
+    assert events.sql("SELECT payload FROM webhook_events WHERE id = 8") == [("a longer one",)]
+    assert ids(events, "webhook_events_duplicates") == [3, 5]
+
+
+@pytest.mark.parametrize("database", ["mysql"], indirect=True)
+@pytest.mark.parametrize(
+    ("granted", "lacking"),
+    [
+        ("SELECT", "ALTER, CREATE, INSERT, DELETE"),
+        ("SELECT, INSERT, UPDATE, DELETE, CREATE, INDEX", "ALTER"),
+        ("SELECT, INSERT, CREATE, ALTER", "DELETE"),
+    ],
+)
+def test_a_user_with_too_few_rights_is_told_which_before_a_row_is_moved(events, request, granted, lacking):
+    server, name = request.getfixturevalue("mariadb_server"), events.login["database"]
+    server.sql("CREATE OR REPLACE USER `few`@`%` IDENTIFIED BY 'few'")
+    server.sql(f"GRANT {granted} ON `{name}`.* TO `few`@`%`")
+    few = replace(events, login={**events.login, "login_user": "few", "login_password": "few"})
+    before = events.content()
+    for dry_run in (True, False):
+        with pytest.raises(InvalidInput, match=f"it lacks {lacking}. GRANT {lacking} ON `{name}`") as refused:
+            guarded(few, dry_run=dry_run)
+    assert events.content() == before
+    server.sql(str(refused.value).split(". ")[1].replace("that user.", "`few`@`%`"))
+    assert guarded(few).archived == 2
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_a_schema_that_takes_no_new_table_and_a_database_for_reading_are_told_beforehand(events, request):
+    server, name = request.getfixturevalue("postgresql_server"), events.login["database"]
+    server.sql("ALTER SCHEMA public OWNER TO postgres", name)
+    server.sql("REVOKE CREATE ON SCHEMA public FROM PUBLIC", name)
+    with pytest.raises(InvalidInput, match=r'shop may not make a key .* GRANT CREATE ON SCHEMA "public" TO "shop"'):
+        guarded(events, dry_run=True)
+    server.sql('GRANT CREATE ON SCHEMA "public" TO "shop"', name)
+    server.sql(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    with pytest.raises(InvalidInput, match="set to read only"):
+        guarded(events, dry_run=True)
+    server.sql(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+    assert guarded(events).archived == 2

@@ -25,6 +25,14 @@ import subprocess, sys
 hold = "x = bytearray(80_000_000); " + {WAITS!r}
 subprocess.run([sys.executable, "-c", hold])
 """
+LISTENS = f"""
+import subprocess, sys
+if "--once" in sys.argv:
+    {WAITS.splitlines()[1]}
+    sys.stdin.read()
+else:
+    subprocess.run([sys.executable, "artisan", "queue:work", "--once"])
+"""
 FORKS = "import os\nif os.fork(): os.wait()\nelse:\n    " + WAITS.replace("\n", "\n    ")
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
@@ -91,6 +99,15 @@ def test_a_shell_around_a_worker_is_none(start, release, tmp_path):
     assert one(tmp_path).pid != process.pid
 
 
+def test_a_listener_is_one_with_and_between_the_workers_that_it_starts(start, release, tmp_path):
+    listener = start([sys.executable, "artisan", "queue:listen", "--queue=mails"], release)
+    assert (one(tmp_path).pid, one(tmp_path).queues) == (listener.pid, {"mails"})
+    (release / "artisan").write_text(LISTENS)
+    end(listener)
+    listener = start([sys.executable, "artisan", "queue:listen"], release)
+    assert one(tmp_path).pid == listener.pid
+
+
 def test_a_fork_of_a_worker_is_no_further_one(start, release, tmp_path):
     (release / "artisan").write_text(FORKS)
     process = start(works(), release)
@@ -98,7 +115,7 @@ def test_a_fork_of_a_worker_is_no_further_one(start, release, tmp_path):
 
 
 def test_other_commands_and_other_applications_are_none(start, release, tmp_path):
-    for command in ("queue:listen", "horizon", "schedule:work", "queue:workers"):
+    for command in ("queue:listener", "horizon", "schedule:work", "queue:workers"):
         start([sys.executable, "artisan", command], release)
     assert find_workers(PATTERN, tmp_path, Deadline(5)) == []
     start([sys.executable, "artisan", "horizon:work"], release)

@@ -209,8 +209,10 @@ def _postgresql(options: Mapping[str, Any], deadline: Deadline, writing: bool) -
     except psycopg.Error as error:
         if deadline.over:
             raise TimeoutError from error
-        # libpq writes what a server said as a severity, a colon and two blanks (pqBuildErrorMessage3).
-        raise (_refused if there or ":  " in str(error) else _unreachable)(options, error) from error
+        # libpq writes what a server said as a severity, a colon and two blanks (pqBuildErrorMessage3), and that it was
+        # asked for a password it does not have with its function's name.
+        answered = there or ":  " in str(error) or "fe_sendauth" in str(error)
+        raise (_refused if answered else _unreachable)(options, error) from error
 
 
 _SESSIONS: dict[str, Callable[[Mapping[str, Any], Deadline, bool], AbstractContextManager[Session]]] = {

@@ -40,16 +40,16 @@ def where(options: Mapping[str, Any]) -> str:
 
 
 def replies(options: Mapping[str, Any], deadline: Deadline, commands: Iterable[Sequence[object]]) -> list[Any]:
-    """What a server answers to commands that are sent at once, after a login where LOGIN_OPTIONS have a password.
+    """What a server answers to commands that are sent at once, after a login where LOGIN_OPTIONS have one.
 
     A `database` among the options is selected first. A reply is a text for a status, a number, bytes or None for a
     string, or a list of such. Raises Unhealthy when the server refuses one, as an outage where nobody answers, or
     TimeoutError.
     """
     before: list[Sequence[object]] = []
-    if options["login_password"] is not None:
-        user = [options["login_user"]] if options["login_user"] else []
-        before.append(["AUTH", *user, options["login_password"]])
+    user, password = options["login_user"], options["login_password"]
+    if user or password:  # an empty password is none, but for a user who has to have none
+        before.append(["AUTH", *([user] if user else []), password or ""])
     if options["database"]:
         before.append(["SELECT", options["database"]])
     wanted = [*before, *commands]

@@ -166,7 +166,8 @@ def _over(check: Check, values: Mapping[str, float], limits: Mapping[str, float]
     measures = {**LATENCY, **TYPES[check.type].measures}
     return [
         (
-            f"{name} is {values[name]:g}{measures[name].unit and ' ' + measures[name].unit}, the limit is {limit:g}",
+            f"{name} is {values[name]:.10g}{measures[name].unit and ' ' + measures[name].unit},"
+            f" the limit is {limit:.10g}",
             measures[name].verdict,
         )
         for name, limit in limits.items()

@@ -24,6 +24,10 @@ class Archive:
     table: str
     order: str | None
 
+    def sql(self, dialect: Dialect, table: Table) -> str:
+        """Its name as it stands in a statement: it is in the schema of the table whose rows it takes."""
+        return (f"{dialect.quote(table.schema)}." if table.schema else "") + dialect.quote(self.table)
+
 
 def check_archive(ask: Ask, dialect: Dialect, table: Table, archive: Archive) -> None:
     """Raise InvalidInput when the archive cannot take the table's rows."""
@@ -81,7 +85,7 @@ def move(ask: Ask, dialect: Dialect, found: Found, archive: Archive) -> int:
     Raises InvalidInput when a foreign key points at one by now, DatabaseError when one did not go.
     """
     table = found.table
-    target = _sql(dialect, table, archive.table)
+    target = archive.sql(dialect, table)
     run = f"{stamp(datetime.now(timezone.utc))}-{short_id()}"
     if dialect.table(ask, archive.table, table) is None:
         dialect.create_archive(ask, table, target)
@@ -98,10 +102,6 @@ def move(ask: Ask, dialect: Dialect, found: Found, archive: Archive) -> int:
             raise DatabaseError(f"{left} rows of {table.name} cannot be deleted: a trigger or rule keeps them.")
     reached("webhooks: moved")
     return moved
-
-
-def _sql(dialect: Dialect, table: Table, name: str) -> str:
-    return (f"{dialect.quote(table.schema)}." if table.schema else "") + dialect.quote(name)
 
 
 def _insert(dialect: Dialect, found: Found, archive: Archive, target: str, run: str) -> str:

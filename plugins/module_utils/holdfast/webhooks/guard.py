@@ -103,13 +103,13 @@ def _plan(ask: Ask, dialect: Dialect, found: Found, wish: Wish) -> tuple[str, Ar
         raise InvalidInput(
             f"The name {name} is taken, by something that is not a unique key on {_listed(found)}. Give key_name."
         )
-    dialect.check_rights(ask, found.table)
     order = find_column(dialect, found.table, wish.order_by) if wish.order_by else None
     archive = Archive(_archive_name(found, wish), order)
     if found.duplicates:
         _check_duplicates(ask, dialect, found, wish)
         check_archive(ask, dialect, found.table, archive)
         refuse_referenced(ask, dialect, found, archive)
+    dialect.check_rights(ask, found.table, archive.sql(dialect, found.table) if found.duplicates else None)
     return name, archive
 
 

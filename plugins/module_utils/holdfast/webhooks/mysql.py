@@ -13,10 +13,20 @@ from typing import Any
 
 from ..asking import Ask
 from ..errors import DatabaseError, InvalidInput, Locked
+from ..names import short_id
 from .tables import ARCHIVED_AT, RUN, Column, Dialect, Duplicated, Index, Reference, Table, code_of, committed
 
 # MySQL manual, "Server Error Message Reference"
 _DUPLICATE_ENTRY, _LOCK_TIMEOUT, _NOT_ONLINE = "1062", "1205", ("1845", "1846")
+_DENIED, _READ_ONLY = ("1044", "1142", "1143"), ("1290", "1792", "1836")
+# A right, and a statement that asks for it but cannot succeed, as what it names is not there.
+_KEY_RIGHTS = (("ALTER", "ALTER TABLE {table} ADD UNIQUE KEY {missing} ({missing})"),)
+_ARCHIVE_RIGHTS = (
+    ("CREATE", "CREATE TABLE {archive} LIKE {missing}"),
+    ("INSERT", "INSERT INTO {archive} SELECT 1 FROM {missing}"),
+    ("SELECT", "SELECT 1 FROM {archive} JOIN {missing}"),
+    ("DELETE", "DELETE t FROM {table} AS t JOIN {missing}"),
+)
 _LOCK_TIMEOUT_S = 5
 _WITHOUT_LENGTH = ("text", "blob", "json", "geometry", "point", "linestring", "polygon")
 _OLD_ROW_FORMATS = ("Compact", "Redundant")
@@ -39,7 +49,8 @@ class MySQL(Dialect):
         # (MySQL manual, 15.7.2.1 "Transaction Isolation Levels").
         if ("binlog_format", "STATEMENT") not in ask("SHOW VARIABLES LIKE 'binlog_format'"):
             ask("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
-        ask("SET SESSION sql_mode = ''")  # rows are moved as they are, dates of 0000-00-00 too
+        # Rows are moved as they are: dates of 0000-00-00 and such too, but not cut off for an older archive.
+        ask("SET SESSION sql_mode = 'STRICT_ALL_TABLES,ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO'")
 
     def table(self, ask: Ask, name: str, beside: Table | None = None) -> Table | None:
         query = (
@@ -76,6 +87,17 @@ class MySQL(Dialect):
             " AND lower(index_name) = lower(%s)"
         )
         return bool(ask(query, (table.name, name)))
+
+    def check_rights(self, ask: Ask, table: Table, archive: str | None) -> None:
+        names = {"table": table.sql, "archive": archive, "missing": self.quote(f"holdfast_{short_id()}")}
+        wanted = _KEY_RIGHTS + (_ARCHIVE_RIGHTS if archive else ())
+        lacking = ", ".join(right for right, statement in wanted if _denied(ask, statement.format(**names)))
+        if lacking:
+            user, database = ask("SELECT CURRENT_USER(), DATABASE()")[0]
+            raise InvalidInput(
+                f"{user} may not make the key on {table.name}: it lacks {lacking}."
+                f" GRANT {lacking} ON {self.quote(database)}.* TO that user."
+            )
 
     def exact(self, column: str) -> str:
         return f"CAST({column} AS BINARY)"
@@ -129,6 +151,17 @@ class MySQL(Dialect):
                     f" {_LOCK_TIMEOUT_S} s. Run this again when it is over."
                 ) from error
             raise
+
+
+def _denied(ask: Ask, statement: str) -> bool:
+    """Whether the user lacks the right for a statement that fails anyhow."""
+    try:
+        ask(statement)
+    except Exception as error:
+        if code_of(error) in _READ_ONLY:
+            raise
+        return code_of(error) in _DENIED
+    return False
 
 
 def _columns(ask: Ask, table: str, row_format: str | None) -> Iterator[Column]:

@@ -90,14 +90,22 @@ class PostgreSQL(Dialect):
         )
         return bool(ask(query, (table.schema, name, table.identity)))
 
-    def check_rights(self, ask: Ask, table: Table) -> None:
+    def check_rights(self, ask: Ask, table: Table, archive: str | None) -> None:
         query = (
-            "SELECT pg_get_userbyid(relowner)::text, pg_has_role(relowner, 'USAGE'), current_user::text"
+            "SELECT pg_get_userbyid(relowner)::text, pg_has_role(relowner, 'USAGE'), current_user::text,"
+            " has_schema_privilege(relnamespace, 'CREATE'), current_setting('transaction_read_only') = 'on'"
             " FROM pg_class WHERE oid = %s::oid"
         )
-        owner, allowed, user = ask(query, (table.identity,))[0]
+        owner, allowed, user, may_create, read_only = ask(query, (table.identity,))[0]
+        if read_only:
+            raise InvalidInput("Nothing can be changed: the server, the database or the user is set to read only.")
         if not allowed:
             raise InvalidInput(f"{user} may not make a key on {table.name}: only its owner, {owner}, and members may.")
+        if not may_create:
+            schema = self.quote(table.schema)
+            raise InvalidInput(
+                f"{user} may not make a key on {table.name}: GRANT CREATE ON SCHEMA {schema} TO {self.quote(user)}."
+            )
 
     def exact(self, column: str) -> str:
         return f'{column}::text COLLATE "C"'

@@ -102,8 +102,8 @@ class Dialect(ABC):
     def name_taken(self, ask: Ask, table: Table, name: str) -> bool:
         """Whether a new index of the table cannot have a name."""
 
-    def check_rights(self, ask: Ask, table: Table) -> None:  # noqa: B027 - most engines do not tell beforehand
-        """Raise InvalidInput when it is known that the user may not make a key."""
+    def check_rights(self, ask: Ask, table: Table, archive: str | None) -> None:  # noqa: B027 - SQLite has no users
+        """Raise InvalidInput when it is known that the user may not make a key, nor move rows where to is given."""
 
     @abstractmethod
     def exact(self, column: str) -> str:

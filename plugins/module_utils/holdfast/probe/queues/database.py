@@ -105,7 +105,7 @@ def failed_jobs(session: Session, engine: str, options: Mapping[str, Any], momen
         f" FROM {_quoted(engine, options['failed_table'])} WHERE queue IN ({', '.join(['%s'] * len(names))})"
     )
     total, new, last = (int(one or 0) for one in session.rows(query, names)[0])
-    return Failed(total, None if before is None else new, max(last, before or 0))
+    return Failed(total, None if before is None else new, last)  # who empties the table may begin anew with 1
 
 
 def _quoted(engine: str, table: str) -> str:

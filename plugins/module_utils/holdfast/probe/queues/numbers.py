@@ -67,17 +67,17 @@ def _done(sight: Sight, before: Mapping[str, Any]) -> int | None:
 
 def summary(values: Mapping[str, float]) -> str:
     """The numbers in words."""
-    parts = [f"{values['pending']:g} waiting"]
+    parts = [f"{values['pending']:.10g} waiting"]
     if values["pending"] and "oldest_s" in values:
         parts[0] += f", the first for {values['oldest_s']:.0f} s"
-    parts.append(f"{values['reserved']:g} in work")
-    parts.append(f"{values['delayed']:g} for later")
+    parts.append(f"{values['reserved']:.10g} in work")
+    parts.append(f"{values['delayed']:.10g} for later")
     if "workers" in values:
-        parts.append("1 worker" if values["workers"] == 1 else f"{values['workers']:g} workers")
+        parts.append("1 worker" if values["workers"] == 1 else f"{values['workers']:.10g} workers")
     if "rate_per_min" in values:
-        parts.append(f"at least {values['rate_per_min']:g} done a minute")
+        parts.append(f"at least {values['rate_per_min']:.10g} done a minute")
     if "drain_s" in values:
         parts.append(f"all of it done in {values['drain_s']:.0f} s at this rate")
     if values.get("failed"):
-        parts.append(f"{values['failed']:g} failed")
+        parts.append(f"{values['failed']:.10g} failed")
     return ", ".join(parts)

@@ -105,7 +105,7 @@ def _counts(name: str, key: str, found: Sequence[Any], moment: Moment) -> Counts
         overdue=overdue,
         oldest_s=max(ages) if ages else (None if listed else 0.0),
         orphaned=orphaned,
-        attempts=int(_payload(orphan[0]).get("attempts", 0)) if orphan else 0,
+        attempts=_attempts(_payload(orphan[0])) if orphan else 0,
         head=None if head is None else hashlib.blake2b(head, digest_size=16).hexdigest(),
         newest=float(last[1]) - moment.retry_after if last else None,
     )
@@ -120,16 +120,22 @@ def _age(job: bytes | None, now: float) -> float | None:
     payload = {} if job is None else _payload(job)
     pushed = payload.get("pushedAt", payload.get("createdAt"))
     try:
-        if pushed is None or int(payload.get("attempts", 0)) > 0:
+        if pushed is None or _attempts(payload) > 0:
             return None
         return max(0.0, now - float(pushed) - float(payload.get("delay") or 0))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
+
+
+def _attempts(payload: Mapping[str, Any]) -> int:
+    """How often a job was taken; 0 where it does not tell."""
+    found = payload.get("attempts")
+    return found if isinstance(found, int) else 0
 
 
 def _payload(job: bytes) -> dict[str, Any]:
     try:
         found = json.loads(job)
-    except ValueError:
+    except (ValueError, RecursionError):  # other programs put what they like into a list
         return {}
     return found if isinstance(found, dict) else {}

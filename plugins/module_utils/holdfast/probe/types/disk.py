@@ -25,7 +25,7 @@ def check_disk(look: Look) -> Seen:
         reason = why(error) if isinstance(error, OSError) else str(error)
         raise Unhealthy(f"{path} cannot be looked at: {reason}") from error
     values = {"free_mb": round(found.f_bavail * found.f_frsize / _MIB, 1)}
-    said = f"{values['free_mb']:g} MiB are free"
+    said = f"{values['free_mb']:.10g} MiB are free"
     # A filesystem such as /proc has no blocks, and one such as Btrfs no fixed number of inodes: statvfs(3) gives 0.
     used = found.f_blocks - found.f_bfree
     if used + found.f_bavail > 0:

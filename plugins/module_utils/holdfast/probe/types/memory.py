@@ -54,7 +54,7 @@ def see_memory(proc: Path) -> Seen:
     swap = f", {values['swap_percent']:g} % of the swap" if "swap_percent" in values else ""
     return Seen(
         f"{fullest.used_percent:g} % of {fullest.total // _MIB} MiB are used by {fullest.what}{swap}, "
-        f"{values['available_mb']:g} MiB are available",
+        f"{values['available_mb']:.10g} MiB are available",
         values,
     )
 

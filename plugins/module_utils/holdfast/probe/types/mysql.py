@@ -100,7 +100,7 @@ def _unless_denied(session: Session, query: str) -> list[dict[str, Any]] | None:
 
 def _grant(right: str, account: str) -> str:
     """What an administrator types; the account is USER@HOST."""
-    user, _, host = account.rpartition("@")
+    user, _, host = account.replace("`", "``").rpartition("@")
     return f"GRANT {right} ON *.* TO `{user}`@`{host}`"
 
 

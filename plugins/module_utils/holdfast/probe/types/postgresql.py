@@ -17,7 +17,7 @@ _LOOKS, _PAUSE_S, _SHORT_S = 3, 0.1, 1.0
 # Of sessions that a user may not see, backend_type and xact_start are null (PostgreSQL, "pg_stat_activity").
 _SERVER = """
 SELECT current_setting('server_version') AS version,
-  current_user AS account,
+  quote_ident(current_user) AS account,
   current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
     - coalesce(current_setting('reserved_connections', true)::int, 0) AS most,
   activity.*,
@@ -64,7 +64,7 @@ def _study(session: Session, look: Look, found: Findings) -> None:
     ]
     if server["unseen"]:
         said = f"of {server['unseen']} sessions the transactions cannot be seen, that takes:"
-        found.said.append(f'{said} GRANT pg_read_all_stats TO "{server["account"]}"')
+        found.said.append(f"{said} GRANT pg_read_all_stats TO {server['account']}")
     if server["standby"]:
         found.read_only = "the server is a standby, which is read-only"
         _study_standby(session, look, found)

@@ -38,7 +38,7 @@ def check_process(look: Look) -> Seen:
     if files:
         values["files_percent"] = max(files)
     count = "1 process" if len(matching) == 1 else f"{len(matching)} processes"
-    return Seen(f"{count} {_target(look.options)}, {values['rss_mb']:g} MiB", values)
+    return Seen(f"{count} {_target(look.options)}, {values['rss_mb']:.10g} MiB", values)
 
 
 def _rss(matching: list[Process], found: Mapping[int, Process]) -> float:

@@ -136,7 +136,7 @@ QUEUE = CheckType(
         "retry_after": Option(opt.seconds, 90.0),
         "stalled_after": Option(opt.seconds, 60.0),
         "workers_here": Option(opt.boolean, True),
-        "match": Option(opt.regex, r"artisan\s+(queue|horizon):work\b"),
+        "match": Option(opt.regex, r"artisan\s+(queue:(work|listen)|horizon:work)\b"),
         "path": Option(opt.text),
     },
     run=check_queue,
