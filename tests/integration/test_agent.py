@@ -234,6 +234,29 @@ def test_a_broken_configuration_is_told_and_the_last_good_one_stays_in_use(place
             assert hook.titles() == ["web1: The agent's configuration is well again"]
 
 
+def test_an_agent_that_starts_with_a_broken_configuration_goes_on_with_the_last_good_one(place):
+    with webhook() as hook:
+        place.write(urls=[hook.url], title="web1")
+        with looking(place):
+            assert place.memory()["problems"] == []
+        place.config.write_text(place.config.read_text().replace(",", ",,"))
+        at = place.memory()["at"]
+        with looking(place):
+            wait_until(lambda: place.memory()["at"] > at, "it looks")
+            wait_until(lambda: hook.titles() == ["web1: The agent's configuration FAILS"], "people are told")
+    assert place.run("once").returncode == 1
+    kept = place.folder / "state/last-good.json"
+    assert kept.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_folder_that_keeps_no_answers_is_told(place):
+    (place.folder / "cache").mkdir()
+    (place.folder / "cache").chmod(0o777)
+    place.write(checks=[{**place.check, "ttl": 60}])
+    done = place.run("once")
+    assert done.returncode == 1 and f"{place.folder}/cache" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [

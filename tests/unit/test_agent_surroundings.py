@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.agent.loop import next_look
+from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.agent.status import report
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.agent.surroundings import is_external
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.probe.parse import parse
 
@@ -30,3 +31,13 @@ def test_what_is_external(check, external):
 
 def test_looks_are_aligned_to_the_minute():
     assert [next_look(now, 60) for now in (0.0, 59.9, 60.0, 61.0)] == [60, 60, 120, 120]
+
+
+@pytest.mark.parametrize(
+    ("later", "said"), [(30, ""), (200, "200 s old: the agent does not run"), (-90, "90 s from now: the clock was set")]
+)
+def test_a_status_that_is_not_of_now_is_no_status(later, said):
+    memory = {"results": [], "problems": [], "silence": "", "at": 1000.0, "interval": 60.0, "status": "pass"}
+    lines, status = report(memory, 1000.0 + later)
+    assert (status, bool(lines)) == ((2, True) if said else (0, False))
+    assert said in " ".join(text for _, text in lines)

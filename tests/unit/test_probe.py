@@ -186,6 +186,11 @@ def test_what_is_secret_in_checks_is_known_before_they_are_understood():
         ({"type": "load", "timeout": 1e300}, "at most"),
         ({"type": "dns", "domain": "x", "record": "MX"}, "give the server to ask"),
         ({"type": "http"}, "needs the option 'url'"),
+        ({"type": "disk", "path": ""}, "the option 'path' must not be empty"),
+        (
+            {"type": "webhook_idempotency", "engine": "sqlite", "database": "x", "table": "x", "deliver": True},
+            "needs url and signing_secret to deliver",
+        ),
         ({"url": "http://x"}, "has no type"),
         ({"type": "http", "url": "ftp://x"}, "must be a URL"),
         ({"type": "http", "url": "http://user:pw@x"}, "login_user and login_password instead"),

@@ -15,7 +15,7 @@ from pathlib import Path
 from ..errors import HoldfastError
 from ..lines import coloured
 from .loop import Loop, lock
-from .status import remembered, report, state_dir
+from .status import kept_config, remembered, report, state_dir
 
 DEFAULT_CONFIG = "/etc/holdfast/agent.json"
 _WRONG = 2
@@ -46,11 +46,12 @@ def _run(config_file: Path) -> int:
 
 
 def _once(config_file: Path) -> int:
-    from .tick import load, tick
+    from .tick import keep_config, load, tick
 
-    config, _, wrong = load(config_file, "")
+    config, text, wrong = load(config_file, kept_config(state_dir(config_file)))
     held = lock(config.state_dir)
     memory = tick(config, wrong, remembered(config.state_dir))
+    keep_config(config, text)
     os.close(held)
     return _show(memory)
 

@@ -21,7 +21,7 @@ from types import FrameType
 from typing import Any
 
 from ..errors import HoldfastError, Locked
-from .status import remembered, state_dir
+from .status import kept_config, remembered, state_dir
 
 _LOOK_LIMIT_S = 300.0
 _GRACE_S = 2.0
@@ -56,8 +56,8 @@ class Loop:
         self._config_file = config_file
         self._child = 0
         self._program = _stamp()
-        self._good = ""
         folder = state_dir(config_file)
+        self._good = kept_config(folder)
         self._lock = lock(folder)
         self._memory = remembered(folder)
 
@@ -122,12 +122,13 @@ def _look_as_child(config_file: Path, good: str, memory: dict[str, Any], writer:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
     try:
-        from .tick import load, tick
+        from .tick import keep_config, load, tick
 
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, _end_look)
         config, text, wrong = load(config_file, good)
         answer = json.dumps([text, tick(config, wrong, memory)]).encode()
+        keep_config(config, text)
         with open(writer, "wb") as pipe:
             pipe.write(answer)
         return 0

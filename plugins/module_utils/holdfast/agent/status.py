@@ -15,6 +15,7 @@ from ..errors import InvalidInput
 from ..lines import line
 
 EXIT = {"pass": 0, "warn": 1, "fail": 2}
+KEPT_CONFIG = "last-good.json"
 _MISSED = 3  # so many intervals without a look mean that nobody looks
 
 
@@ -50,6 +51,14 @@ def remembered(folder: Path) -> dict[str, Any]:
         return {}
 
 
+def kept_config(folder: Path) -> str:
+    """The text of the last good configuration; empty when none is kept."""
+    try:
+        return (folder / KEPT_CONFIG).read_text()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
 def report(memory: Mapping[str, Any], now: float) -> tuple[list[tuple[str, str]], int]:
     """A status and a line for each check and whatever else there is to say, and the exit status."""
     if "results" not in memory:
@@ -62,6 +71,9 @@ def report(memory: Mapping[str, Any], now: float) -> tuple[list[tuple[str, str]]
         lines.append(("warn", f"Nobody is told of anything: {memory['silence']}."))
     lines += [("warn", problem) for problem in said]
     ago = now - memory["at"]
+    if ago < -memory["interval"]:
+        lines.append(("fail", f"This was written {-ago:.0f} s from now: the clock was set back."))
+        return lines, EXIT["fail"]
     if ago > _MISSED * memory["interval"]:
         lines.append(("fail", f"This is {ago:.0f} s old: the agent does not run, or cannot write to its folder."))
         return lines, EXIT["fail"]

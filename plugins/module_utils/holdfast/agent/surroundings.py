@@ -92,7 +92,7 @@ def silence(config: Config, now: float) -> str:
             return f"{marker} is there"
     for path in config.deploy_paths:
         opened = _deploying_since(path)
-        if opened is not None and now - opened < config.silence_limit:
+        if opened is not None and abs(now - opened) < config.silence_limit:
             return f"a deploy in {path} is on its way"
     return ""
 

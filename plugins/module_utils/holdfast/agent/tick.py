@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -20,7 +21,7 @@ from ..probe.store import Store
 from ..probe.write import write
 from .alerts import UNKNOWN, Look, Notice, State, step
 from .config import Config, understand
-from .status import state_file
+from .status import KEPT_CONFIG, kept_config, state_file
 from .surroundings import NO_NETWORK, own_network, silence
 from .tell import tell
 
@@ -49,8 +50,8 @@ def tick(config: Config, wrong: str, memory: Memory, clock: Callable[[], float] 
 
     Raises nothing for a full disk or a service that takes no message: what is returned has them as `problems`.
     """
-    outcome, offline = _ask(config, clock)
-    problems = write(config.files, outcome, f"Health of {config.title}", config.interval)
+    outcome, offline, problems = _ask(config, clock)
+    problems += write(config.files, outcome, f"Health of {config.title}", config.interval)
     problems += [one for one in (memory.get("unwritten"), memory.get("crash")) if one]
     quiet = silence(config, outcome.at)
     looks = [*_looks(config, outcome.results), *_own_looks(wrong, problems, offline, config)]
@@ -71,11 +72,24 @@ def tick(config: Config, wrong: str, memory: Memory, clock: Callable[[], float] 
     return {**found, "unwritten": _keep(config, found)}
 
 
-def _ask(config: Config, clock: Callable[[], float]) -> tuple[Outcome, bool]:
+def keep_config(config: Config, text: str) -> None:
+    """Keep the text of a good configuration for an agent that starts with a broken one.
+
+    That it cannot be written is no more than what is told of the agent's other files in the same folder.
+    """
+    with contextlib.suppress(OSError):
+        if kept_config(config.state_dir) != text:
+            write_atomic(config.state_dir / KEPT_CONFIG, text.encode(), PRIVATE_FILE)
+
+
+def _ask(config: Config, clock: Callable[[], float]) -> tuple[Outcome, bool, list[str]]:
+    """What was seen, whether this host has no network, and why answers cannot be kept."""
     begun = time.monotonic()
     store = Store(config.cache_dir, patient=True, clock=clock)
     results, offline = own_network(config, run_round(config.checks, store))
-    return Outcome(results, 1, round(time.monotonic() - begun, 3), clock()), offline
+    outcome = Outcome(results, 1, round(time.monotonic() - begun, 3), clock())
+    kept = any(check.caching.ttl for check in config.checks)
+    return outcome, offline, [store.problem] if store.problem and kept else []
 
 
 def _looks(config: Config, results: list[Result]) -> list[Look]:

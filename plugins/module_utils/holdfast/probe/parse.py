@@ -122,6 +122,8 @@ def _value(where: str, kind: str, name: str, option: Option, value: Any) -> Any:
         if option.required:
             raise InvalidInput(f"{where}: the type {kind} needs the option {name!r}.")
         return option.default
+    if option.required and value == "":
+        raise InvalidInput(f"{where}: the option {name!r} must not be empty.")
     try:
         return option.convert(value)
     except ValueError as error:

@@ -60,9 +60,6 @@ def _listed(found: Found) -> str:
 def _deliver(look: Look, found: Found, values: Mapping[str, float]) -> Seen:
     """Send one event many times at once, and want one row of it, which is removed again."""
     options = look.options
-    missing = [name for name in ("url", "signing_secret") if not options[name]]
-    if missing or len(found.columns) > 2:
-        raise Unhealthy(f"to deliver takes {' and '.join(missing) or 'columns of a provider and an id, or of an id'}")
     event = "evt_holdfast_" + secrets.token_hex(12)
     body = _event(event, int(look.now))
     header = sign(body, options["signing_secret"], int(look.now))
@@ -174,6 +171,14 @@ def _deliveries(value: Any) -> int:
     return count
 
 
+def _fit(options: Mapping[str, Any]) -> None:
+    missing = [name for name in ("url", "signing_secret") if not options[name]]
+    if options["deliver"] and missing:
+        raise ValueError(f"needs {' and '.join(missing)} to deliver")
+    if options["deliver"] and len(options["columns"]) > 2:
+        raise ValueError("delivers where columns are those of a provider and an id, or of an id alone")
+
+
 WEBHOOK_IDEMPOTENCY = CheckType(
     options={
         "engine": Option(opt.choice(*ENGINES), required=True),
@@ -191,4 +196,5 @@ WEBHOOK_IDEMPOTENCY = CheckType(
     component="datastore",
     measures={"duplicates": Measure(fail=1), "nulls": Measure()},
     may_change=lambda options: bool(options["deliver"]),
+    fit=_fit,
 )
