@@ -279,6 +279,6 @@ def test_a_server_that_repeats_the_key_does_not_make_it_seen(tmp_path: Path):
 
 @pytest.mark.parametrize("key", ["sk_live_1\n", "sk live", "", "sk_l\u00efve"])
 def test_a_key_that_no_header_takes_is_refused_unseen(key):
-    with pytest.raises(InvalidInput, match="'api_key' must (be a key|not be empty)") as refused:
+    with pytest.raises(InvalidInput, match=r"'api_key' must (be a key|not be empty)") as refused:
         parse([{"type": "stripe", "api_key": key}])
     assert not key or key not in str(refused.value)
