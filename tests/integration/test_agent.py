@@ -244,6 +244,7 @@ def test_an_agent_that_starts_with_a_broken_configuration_goes_on_with_the_last_
         with looking(place):
             wait_until(lambda: place.memory()["at"] > at, "it looks")
             wait_until(lambda: hook.titles() == ["web1: The agent's configuration FAILS"], "people are told")
+        assert "The agent's configuration FAILS: " in (place.folder / "log").read_text()
     assert place.run("once").returncode == 1
     kept = place.folder / "state/last-good.json"
     assert kept.stat().st_mode & 0o777 == 0o600

@@ -15,6 +15,7 @@ from typing import Any
 
 from ..errors import HoldfastError, InvalidInput
 from ..files import PRIVATE_DIR, PRIVATE_FILE, make_dirs, write_atomic
+from ..lines import line
 from ..probe.checks import FAIL, PASS, Result
 from ..probe.run import Outcome, run_round
 from ..probe.store import Store
@@ -48,6 +49,8 @@ def load(config_file: Path, good: str) -> tuple[Config, str, str]:
 def tick(config: Config, wrong: str, memory: Memory, clock: Callable[[], float] = time.time) -> Memory:
     """One look; `memory` is what the look before returned, `wrong` what is wrong with the configuration's file.
 
+    What people are told is printed too, so that it is in the log.
+
     Raises nothing for a full disk or a service that takes no message: what is returned has them as `problems`.
     """
     outcome, offline, problems = _ask(config, clock)
@@ -58,6 +61,8 @@ def tick(config: Config, wrong: str, memory: Memory, clock: Callable[[], float] 
     if quiet:
         looks = [Look(look.name, UNKNOWN, look.output) for look in looks]
     state, notices = step(_state(memory), looks, outcome.at, config.policy)
+    for notice in notices:
+        print(line("pass" if notice.good else "fail", notice.title, notice.text), flush=True)
     pending, unsent = tell(config, [*_pending(memory), *notices])
     found: Memory = {
         "at": outcome.at,
