@@ -13,7 +13,7 @@ _COLOURS = {"pass": "32", "warn": "33", "fail": "31"}  # green, yellow, red (ECM
 
 def line(status: str, name: str, output: str) -> str:
     """The line; what could steer a terminal is not in it."""
-    return " ".join(_plain(f"{status.upper():4}  {name}: {output}").split("\n"))
+    return " ".join(plain(f"{status.upper():4}  {name}: {output}").split("\n"))
 
 
 def coloured(status: str, text: str) -> str:
@@ -21,7 +21,8 @@ def coloured(status: str, text: str) -> str:
     return f"\033[{_COLOURS[status]}m{text}\033[0m"
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """The text without what could steer a terminal."""
     return "".join(letter if letter.isprintable() else " " for letter in text)
 
 

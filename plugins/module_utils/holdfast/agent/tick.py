@@ -15,7 +15,7 @@ from typing import Any
 
 from ..errors import HoldfastError, InvalidInput
 from ..files import PRIVATE_DIR, PRIVATE_FILE, make_dirs, write_atomic
-from ..lines import line
+from ..lines import plain
 from ..probe.checks import FAIL, PASS, Result
 from ..probe.run import Outcome, run_round
 from ..probe.store import Store
@@ -62,7 +62,7 @@ def tick(config: Config, wrong: str, memory: Memory, clock: Callable[[], float] 
         looks = [Look(look.name, UNKNOWN, look.output) for look in looks]
     state, notices = step(_state(memory), looks, outcome.at, config.policy)
     for notice in notices:
-        print(line("pass" if notice.good else "fail", notice.title, notice.text), flush=True)
+        print(plain(f"{notice.title}. {notice.text}"), flush=True)
     pending, unsent = tell(config, [*_pending(memory), *notices])
     found: Memory = {
         "at": outcome.at,
