@@ -180,7 +180,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ..module_utils.holdfast.backup.create import Plan, check, create_set
 from ..module_utils.holdfast.backup.sets import LEVELS, BackupSet, find_set
 from ..module_utils.holdfast.compression import CODECS
-from ..module_utils.holdfast.engines import JOBS, Engine
+from ..module_utils.holdfast.engines import Engine
 from ..module_utils.holdfast.errors import HoldfastError, MissingLibrary
 from ..module_utils.holdfast.options import (
     KEY_OPTIONS,
@@ -189,6 +189,7 @@ from ..module_utils.holdfast.options import (
     engine_from,
     rehearse_engine_from,
 )
+from ..module_utils.holdfast.streams import JOBS
 
 
 def unchanged_set(engine: Engine, plan: Plan, name: str) -> BackupSet | None:

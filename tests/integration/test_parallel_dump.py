@@ -13,8 +13,9 @@ from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.backup.cr
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.backup.restore import find_source, restore
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.backup.sets import read_set
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.backup.verify import verify_set
-from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.engines import postgresql_load, side_by_side
+from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.engines import postgresql_load
 from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.errors import DamagedBackup, HoldfastError
+from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.streams import side_by_side
 
 from support.databases import PASSWORD, Database
 from support.processes import wait_until

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.engines import Streams, side_by_side
+from ansible_collections.holdfast.deploy.plugins.module_utils.holdfast.streams import Streams, side_by_side
 
 
 @pytest.mark.parametrize("at", range(7))

@@ -16,11 +16,12 @@ from pathlib import Path
 
 from ..compression import CODECS, Codec, CompressedFile
 from ..encryption import SUFFIX, check_recipients
-from ..engines import JOBS, MOST_JOBS, Bytes, Engine, Inspection, side_by_side
+from ..engines import Engine, Inspection
 from ..errors import DatabaseError, HoldfastError, InvalidInput
 from ..faults import reached
 from ..files import PRIVATE_DIR, make_dirs, write_json
 from ..names import check_name, short_id
+from ..streams import JOBS, MOST_JOBS, Bytes, side_by_side
 from .lock import only_one
 from .partial import partial_set
 from .scratch import sweep

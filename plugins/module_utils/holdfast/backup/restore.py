@@ -15,10 +15,12 @@ from datetime import datetime
 from pathlib import Path
 
 from ..compression import decompressed
-from ..engines import Content, Engine, Streams
+from ..content import Content
+from ..engines import Engine
 from ..errors import DamagedBackup, DatabaseError, HoldfastError, InvalidInput, NotFound, RestoreFailed, SwapRefused
 from ..faults import reached
 from ..names import kept_since
+from ..streams import Streams
 from .create import Plan, check, create_set_locked
 from .lock import only_one
 from .scratch import scratch

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from ..compression import CODECS, decompressed, decrypted
-from ..engines import Content, Streams, Table
+from ..content import Content, Table
 from ..errors import DamagedBackup, InvalidInput, NotFound, WrongKey
 from ..files import write_json
 from ..names import check_name, stamp_of
+from ..streams import Streams
 from ..units import span
 
 MANIFEST = "manifest.json"

@@ -6,11 +6,10 @@
 from __future__ import annotations
 
 from ..errors import InvalidInput
-from .base import Content, Dump, Engine, Inspection, Login, Table
+from .base import Dump, Engine, Inspection, Login
 from .mysql import MySQL
 from .postgresql import PostgreSQL
 from .sqlite import SQLite
-from .streams import JOBS, MOST_JOBS, Bytes, Streams, side_by_side
 
 ENGINES: dict[str, type[Engine]] = {engine.name: engine for engine in (SQLite, MySQL, PostgreSQL)}
 
@@ -28,16 +27,9 @@ def open_engine(name: str, login: Login) -> Engine:
 
 __all__ = [
     "ENGINES",
-    "JOBS",
-    "MOST_JOBS",
-    "Bytes",
-    "Content",
     "Dump",
     "Engine",
     "Inspection",
     "Login",
-    "Streams",
-    "Table",
     "open_engine",
-    "side_by_side",
 ]

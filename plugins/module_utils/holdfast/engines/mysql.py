@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..asking import Ask
+from ..content import Content
 from ..errors import DatabaseError, MissingLibrary, ToolFailed
 from ..process import Tool, require_tool, secret_file
-from .base import Content, Dump, Engine, Inspection, Login, Position
+from ..streams import JOBS, Streams
+from .base import Dump, Engine, Inspection, Login, Position
 from .mysql_definitions import carry_out, drops, making, things
 from .mysql_dump import MySQLScanner
 from .mysql_events import Events
@@ -25,7 +27,6 @@ from .mysql_parts import parted_dump
 from .mysql_rights import check_rights, log_position, quote, value_of
 from .mysql_swap import Swap
 from .sql_dump import ScannedDump, load_script
-from .streams import JOBS, Streams
 
 if TYPE_CHECKING:
     import pymysql

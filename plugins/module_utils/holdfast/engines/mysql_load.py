@@ -15,8 +15,8 @@ import re
 from collections.abc import Callable, Iterable
 
 from ..process import Tool
+from ..streams import JOBS, Bytes
 from .mysql_dump import MySQLScanner
-from .streams import JOBS, Bytes
 
 _LARGE = 4 << 20  # bytes of rows: what has fewer is not worth a second client
 _PIECE = 1 << 20  # bytes that a client is given at a time

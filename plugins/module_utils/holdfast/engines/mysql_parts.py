@@ -16,11 +16,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
+from ..streams import LARGE, fair_shares
 from .base import Dump
 from .mysql_dump import MySQLPartScanner, MySQLScanner, Section
 from .mysql_rights import log_position
 from .sql_dump import PartedDump
-from .streams import LARGE, fair_shares
 
 if TYPE_CHECKING:
     import pymysql

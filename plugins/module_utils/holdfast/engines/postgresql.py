@@ -12,16 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..asking import Ask
+from ..content import Content
 from ..errors import DatabaseError, MissingLibrary, ToolFailed
 from ..process import Tool, require_tool, secret_file
-from .base import Content, Dump, Engine, Inspection, Position
+from ..streams import JOBS, Streams
+from .base import Dump, Engine, Inspection, Position
 from .postgresql_catalog import DROP_OTHER_EXTENSIONS, EMPTY, NOT_OURS, SETTINGS, literal, quote
 from .postgresql_dump import PostgreSQLScanner, Roles
 from .postgresql_load import FreshLoad
 from .postgresql_parts import parted_dump
 from .postgresql_swap import exchange, hand_down, refuse_what_stays_behind
 from .sql_dump import ScannedDump, load_script
-from .streams import JOBS, Streams
 
 if TYPE_CHECKING:
     import psycopg

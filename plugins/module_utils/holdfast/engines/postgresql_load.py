@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DatabaseError
+from ..streams import JOBS, BrokenOff, Bytes, Streams, until
 from .postgresql_dump import NAME, PartScanner, PostgreSQLScanner, Section
-from .streams import JOBS, BrokenOff, Bytes, Streams, until
 
 if TYPE_CHECKING:
     import psycopg

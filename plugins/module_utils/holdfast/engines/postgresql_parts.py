@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..streams import LARGE, fair_shares
 from .base import Dump
 from .postgresql_dump import PartScanner, PostgreSQLScanner, Section
 from .sql_dump import PartedDump, ScannedDump
-from .streams import LARGE, fair_shares
 
 if TYPE_CHECKING:
     import psycopg

@@ -14,9 +14,9 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable, Iterator
 
+from ..content import Content, Table
 from ..errors import DamagedBackup
-from .base import Content, Table
-from .streams import Bytes
+from ..streams import Bytes
 
 _LINE_LIMIT = 1 << 30  # the largest statement a MySQL server accepts (max_allowed_packet)
 

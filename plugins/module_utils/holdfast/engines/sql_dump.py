@@ -10,10 +10,11 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import IO
 
+from ..content import Content
 from ..errors import DatabaseError
-from .base import Content, Dump
+from ..streams import Bytes
+from .base import Dump
 from .scanner import Scanner, fingerprint
-from .streams import Bytes
 
 
 class ScannedDump(Dump):

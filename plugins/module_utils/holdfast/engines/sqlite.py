@@ -17,13 +17,14 @@ from typing import Any
 
 from ..asking import Ask
 from ..compression import hash_file
+from ..content import Content, Table
 from ..errors import DamagedBackup, DatabaseError
 from ..faults import reached
 from ..files import fsync_dir
 from ..names import short_id
 from ..process import CHUNK
-from .base import Content, Dump, Engine, Inspection, Position, Table
-from .streams import JOBS, Bytes, Streams
+from ..streams import JOBS, Bytes, Streams
+from .base import Dump, Engine, Inspection, Position
 
 _MAGIC = b"SQLite format 3\0"
 _BUSY_TIMEOUT_S = 30.0
