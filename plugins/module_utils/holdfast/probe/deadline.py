@@ -8,7 +8,9 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from typing import Any
+from typing import Any, Union
+
+TIMED_OUT = (TimeoutError, socket.timeout)  # two classes before Python 3.10
 
 
 class Deadline:
@@ -61,6 +63,9 @@ class TimedTLSSocket(ssl.SSLSocket):
         return count
 
 
+Connection = Union[TimedSocket, TimedTLSSocket]
+
+
 def connect(host: str, port: int, deadline: Deadline) -> TimedSocket:
     """A TCP connection to the first of a host's addresses that answers. Raises OSError, TimeoutError included.
 
@@ -107,8 +112,10 @@ def secure(connection: TimedSocket, context: ssl.SSLContext, name: str) -> Timed
     return secured
 
 
-def why(error: OSError) -> str:
-    """What went wrong, in words."""
+def why(error: Exception) -> str:
+    """What went wrong, in words: of the system's errors without their numbers."""
+    if not isinstance(error, OSError):
+        return str(error)
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not accepted: {error.verify_message}"
     if isinstance(error, ssl.SSLError):

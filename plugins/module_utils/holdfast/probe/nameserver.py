@@ -10,7 +10,7 @@ import secrets
 import socket
 import struct
 
-from .deadline import Deadline, connect
+from .deadline import TIMED_OUT, Deadline, connect
 
 KINDS = {"A": 1, "NS": 2, "CNAME": 5, "MX": 15, "TXT": 16, "AAAA": 28}
 
@@ -86,7 +86,7 @@ def _by_udp(host: str, port: int, query: bytes, deadline: Deadline) -> bytes:
                     message = connection.recv(65535)
                     if _answers(message, query):
                         return message
-            except (TimeoutError, socket.timeout):  # two classes before Python 3.10
+            except TIMED_OUT:
                 continue
     raise TimeoutError(f"no answer within {deadline.seconds:g} s")
 

@@ -6,14 +6,13 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import ssl
 from collections.abc import Iterable, Mapping, Sequence
-from typing import IO, Any, Union
+from typing import IO, Any
 
 from . import options as opt
 from .checks import Option, Unhealthy, excerpt
-from .deadline import Deadline, TimedSocket, TimedTLSSocket, connect, connect_unix, secure, why
+from .deadline import TIMED_OUT, Connection, Deadline, connect, connect_unix, secure, why
 
 LOGIN_OPTIONS = {
     "login_host": Option(opt.text, "localhost"),
@@ -23,8 +22,6 @@ LOGIN_OPTIONS = {
     "login_unix_socket": Option(opt.text),
     "tls": Option(opt.boolean, False),
 }
-
-Connection = Union[TimedSocket, TimedTLSSocket]
 
 _LARGEST = 16 << 20  # bytes of all replies
 _DEEPEST = 8
@@ -61,7 +58,7 @@ def replies(options: Mapping[str, Any], deadline: Deadline, commands: Iterable[S
                 connection.sendall(b"".join(map(_written, wanted)))
             with connection.makefile("rb") as stream:
                 return [_answer(stream, connection, command) for command in wanted][len(before) :]
-    except (TimeoutError, socket.timeout):  # two classes before Python 3.10
+    except TIMED_OUT:
         raise TimeoutError from None
     except OSError as error:
         # A certificate that is refused is an answer.

@@ -5,19 +5,18 @@
 
 from __future__ import annotations
 
-import base64
-import socket
 import xmlrpc.client
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from xml.parsers.expat import ExpatError
 
 from .checks import Unhealthy, excerpt
-from .deadline import Deadline, TimedSocket, connect, connect_unix, why
+from .deadline import TIMED_OUT, Deadline, TimedSocket, connect, connect_unix, why
+from .web import basic_login, port_of, send
 
 # Debian's and the manual's place, and that of Fedora's EPEL.
 SOCKETS = ("/run/supervisor.sock", "/var/run/supervisor.sock", "/run/supervisor/supervisor.sock")
@@ -80,7 +79,7 @@ class Supervisor:
             try:
                 body = self._post(connection, xmlrpc.client.dumps((), method))
                 return _value(body)
-            except (TimeoutError, socket.timeout):  # two classes before Python 3.10
+            except TIMED_OUT:
                 raise TimeoutError from None
             except OSError as error:
                 raise Unhealthy(f"Supervisor at {self._where} broke off: {why(error)}", outage=True) from error
@@ -94,8 +93,8 @@ class Supervisor:
             if self._options["url"] is None:
                 return connect_unix(self._where, self._deadline)
             parts = urlsplit(self._where)
-            return connect(str(parts.hostname), parts.port or 80, self._deadline)
-        except (TimeoutError, socket.timeout):
+            return connect(str(parts.hostname), port_of(parts), self._deadline)
+        except TIMED_OUT:
             raise TimeoutError from None
         except OSError as error:
             # Of a socket on this machine no older answer helps: supervisord does not run, or not for us.
@@ -103,15 +102,9 @@ class Supervisor:
             raise Unhealthy(f"no answer from Supervisor at {self._where}: {why(error)}", outage=remote) from error
 
     def _post(self, connection: TimedSocket, body: str) -> bytes:
-        connection.settimeout(self._deadline.left())
-        client = HTTPConnection(urlsplit(self._options["url"] or "//localhost").netloc)
-        client.sock = connection
-        headers = {"Content-Type": "text/xml", "User-Agent": "holdfast", "Connection": "close"}
-        if self._options["login_user"] is not None:
-            pair = f"{self._options['login_user']}:{self._options['login_password'] or ''}".encode()
-            headers["Authorization"] = "Basic " + base64.b64encode(pair).decode()
-        client.request("POST", "/RPC2", body.encode(), headers)
-        with client.getresponse() as response:
+        parts = urlsplit(self._options["url"] or "http://localhost")._replace(path="/RPC2", query="")
+        headers = {"Content-Type": "text/xml", **basic_login(self._options)}
+        with send(connection, "POST", parts, headers, body.encode()) as response:
             if response.status == 401:
                 raise Unhealthy(f"Supervisor at {self._where} refuses the login (401)")
             answer = response.read(_BODY_LIMIT + 1)

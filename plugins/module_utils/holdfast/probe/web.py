@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-import socket
+import base64
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from datetime import timezone
 from email.message import Message
 from email.utils import parsedate_to_datetime
 from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteRead
-from typing import Union
+from typing import Any
 from urllib.parse import SplitResult, quote, urlsplit
 
 from .checks import WARN, Unhealthy, excerpt
-from .deadline import Deadline, TimedSocket, TimedTLSSocket, connect, secure, why
+from .deadline import TIMED_OUT, Connection, Deadline, TimedSocket, TimedTLSSocket, connect, secure, why
 
 REDIRECTS = (301, 302, 303, 307, 308)
 TOO_MANY_REQUESTS = 429
@@ -26,8 +26,6 @@ SECONDS_A_DAY = 86400.0
 _BODY_LIMIT = 1 << 20
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _LONGEST_WAIT_S = 366 * SECONDS_A_DAY
-
-_Connection = Union[TimedSocket, TimedTLSSocket]
 
 
 @dataclass(frozen=True)
@@ -71,12 +69,12 @@ def request(
     A Host header is also the name that TLS asks for and verifies. Raises Unhealthy when there is no answer that makes
     sense: as an outage when nobody answers, or not to the end.
     """
-    connection: _Connection | None = None
+    connection: Connection | None = None
     try:
         parts = urlsplit(url)
         connection = _connected(parts, headers, deadline, validate_certs)
-        return _talk(connection, method, parts, headers, deadline)
-    except (TimeoutError, socket.timeout):  # two classes before Python 3.10
+        return _talk(connection, method, parts, headers)
+    except TIMED_OUT:
         raise Unhealthy(_too_late(url, connection, deadline), outage=True) from None
     except OSError as error:
         # A server with a wrong certificate is there, and no older answer may hide it.
@@ -92,7 +90,7 @@ def request(
 
 def origin(parts: SplitResult) -> tuple[str, str | None, int]:
     """What makes a server the same (RFC 6454, 4)."""
-    return parts.scheme, parts.hostname, _port(parts)
+    return parts.scheme, parts.hostname, port_of(parts)
 
 
 def throttled(reply: Reply, now: float) -> Unhealthy:
@@ -119,17 +117,23 @@ def _moment(value: str) -> float:
     return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
 
 
-def _connected(parts: SplitResult, headers: Mapping[str, str], deadline: Deadline, validate_certs: bool) -> _Connection:
-    connection = connect(str(parts.hostname), _port(parts), deadline)
-    if parts.scheme == "http":
-        return connection
-    host = next((value for name, value in headers.items() if name.lower() == "host"), "")
+def _connected(parts: SplitResult, headers: Mapping[str, str], deadline: Deadline, validate_certs: bool) -> Connection:
+    connection = connect(str(parts.hostname), port_of(parts), deadline)
     try:
-        name = urlsplit(f"//{host}").hostname or str(parts.hostname)
-        return secure(connection, tls_context(validate_certs), name)
+        return secured(connection, parts, headers, validate_certs)
     except BaseException:
         connection.close()
         raise
+
+
+def secured(
+    connection: TimedSocket, parts: SplitResult, headers: Mapping[str, str], validate_certs: bool = True
+) -> Connection:
+    """The connection as the scheme of a URL wants it. A Host header is the name that TLS asks for and verifies."""
+    if parts.scheme == "http":
+        return connection
+    host = next((value for name, value in headers.items() if name.lower() == "host"), "")
+    return secure(connection, tls_context(validate_certs), urlsplit(f"//{host}").hostname or str(parts.hostname))
 
 
 def tls_context(validate_certs: bool) -> ssl.SSLContext:
@@ -141,23 +145,39 @@ def tls_context(validate_certs: bool) -> ssl.SSLContext:
     return context
 
 
-def _talk(
-    connection: _Connection, method: str, parts: SplitResult, headers: Mapping[str, str], deadline: Deadline
-) -> Reply:
-    connection.settimeout(deadline.left())
-    client = HTTPConnection(str(parts.hostname), _port(parts))
+def send(
+    connection: Connection, method: str, parts: SplitResult, headers: Mapping[str, str], body: bytes | None = None
+) -> HTTPResponse:
+    """Send a request; the answer, whose body is yet to be read. All of it keeps to the connection's deadline.
+
+    Raises OSError, TIMED_OUT included, HTTPException or ValueError.
+    """
+    connection.settimeout(connection.deadline.left())
+    client = HTTPConnection(str(parts.hostname), port_of(parts))
     client.default_port = _DEFAULT_PORTS[parts.scheme]  # the one that the Host header leaves out
     client.sock = connection
     path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~")
     query = "?" + quote(parts.query, safe="/%:@!$&'()*+,;=~?[]") if parts.query else ""
-    client.request(method, path + query, headers={"User-Agent": "holdfast", "Connection": "close", **headers})
+    client.request(method, path + query, body, {"User-Agent": "holdfast", "Connection": "close", **headers})
+    return client.getresponse()
+
+
+def basic_login(options: Mapping[str, Any]) -> dict[str, str]:
+    """The header of a basic login (RFC 7617) by `login_user` and `login_password`; none without a user."""
+    if options["login_user"] is None:
+        return {}
+    pair = f"{options['login_user']}:{options['login_password'] or ''}".encode()
+    return {"Authorization": "Basic " + base64.b64encode(pair).decode()}
+
+
+def _talk(connection: Connection, method: str, parts: SplitResult, headers: Mapping[str, str]) -> Reply:
     expires = _expires(connection)
-    with client.getresponse() as response:
+    with send(connection, method, parts, headers) as response:
         body = _body(response)
         return Reply(parts.geturl(), response.status, response.reason, response.headers, body, expires)
 
 
-def _expires(connection: _Connection) -> float | None:
+def _expires(connection: Connection) -> float | None:
     """When the certificate expires; None where there is none, or none was verified (ssl, "getpeercert")."""
     certificate = connection.getpeercert() if isinstance(connection, TimedTLSSocket) else None
     return ssl.cert_time_to_seconds(str(certificate["notAfter"])) if certificate else None
@@ -175,11 +195,12 @@ def _body(response: HTTPResponse) -> bytes:
     return body
 
 
-def _port(parts: SplitResult) -> int:
+def port_of(parts: SplitResult) -> int:
+    """The port of a URL, that of its scheme where it names none."""
     return parts.port or _DEFAULT_PORTS[parts.scheme]
 
 
-def _too_late(url: str, connection: _Connection | None, deadline: Deadline) -> str:
+def _too_late(url: str, connection: Connection | None, deadline: Deadline) -> str:
     limit = f"within {deadline.seconds:g} s"
     if connection is None:
         return f"no connection to {url} {limit}"

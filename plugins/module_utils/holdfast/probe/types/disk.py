@@ -22,8 +22,7 @@ def check_disk(look: Look) -> Seen:
     except FileNotFoundError:
         raise Unhealthy(f"there is no {path}") from None
     except (OSError, ValueError) as error:
-        reason = why(error) if isinstance(error, OSError) else str(error)
-        raise Unhealthy(f"{path} cannot be looked at: {reason}") from error
+        raise Unhealthy(f"{path} cannot be looked at: {why(error)}") from error
     values = {"free_mb": round(found.f_bavail * found.f_frsize / _MIB, 1)}
     said = f"{values['free_mb']:.10g} MiB are free"
     # A filesystem such as /proc has no blocks, and one such as Btrfs no fixed number of inodes: statvfs(3) gives 0.

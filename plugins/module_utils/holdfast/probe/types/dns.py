@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from .. import options as opt
 from ..checks import CheckType, Look, Measure, Option, Seen, Unhealthy, excerpt
-from ..deadline import why
+from ..deadline import TIMED_OUT, why
 from ..nameserver import KINDS, Refused, encoded, records
 
 _PORT = 53
@@ -62,7 +62,7 @@ def _of_server(look: Look, kinds: list[str], what: str) -> list[str]:
         # It is there but did not get the answer from others (RFC 2308, 7.1).
         outage = error.rcode == "SERVFAIL"
         raise Unhealthy(f"{server} has no answer for {what}: {error.rcode}", outage=outage) from None
-    except (TimeoutError, socket.timeout):  # two classes before Python 3.10
+    except TIMED_OUT:
         said = f"no answer from {server} for {what} within {look.deadline.seconds:g} s"
         raise Unhealthy(said, outage=True) from None
     except OSError as error:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 from collections.abc import Mapping
@@ -15,7 +14,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 from .. import options as opt
 from ..checks import CheckType, Look, Measure, Option, Seen, Unhealthy, excerpt, same
 from ..deadline import Deadline
-from ..web import SECONDS_A_DAY, TOO_MANY_REQUESTS, Reply, origin, request, throttled
+from ..web import SECONDS_A_DAY, TOO_MANY_REQUESTS, Reply, basic_login, origin, request, throttled
 
 _REDIRECTS = 10
 _NOTHING = object()
@@ -58,10 +57,7 @@ class _Browser:
         """The headers to send. Those of the check, and its cookies, are for its own server only."""
         if origin(parts) != self._origin:
             return {}
-        headers = dict(self._options["headers"])
-        if self._options["login_user"] is not None:
-            pair = f"{self._options['login_user']}:{self._options['login_password'] or ''}".encode()
-            headers["Authorization"] = "Basic " + base64.b64encode(pair).decode()
+        headers = {**self._options["headers"], **basic_login(self._options)}
         if self._cookies:
             given = [value for name, value in headers.items() if name.lower() == "cookie"]
             headers = {name: value for name, value in headers.items() if name.lower() != "cookie"}

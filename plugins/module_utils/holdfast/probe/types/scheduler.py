@@ -28,8 +28,7 @@ def check_scheduler(look: Look) -> Seen:
     except FileNotFoundError:
         raise Unhealthy(f"there is no {file}. {_advice(str(file))}", verdict="missing") from None
     except (OSError, ValueError) as error:
-        reason = why(error) if isinstance(error, OSError) else str(error)
-        raise Unhealthy(f"{file} cannot be read: {reason}") from error
+        raise Unhealthy(f"{file} cannot be read: {why(error)}") from error
     age = look.now - last
     values = {"age_s": round(age, 1)}
     if age < -_SKEW_S:

@@ -5,11 +5,9 @@
 
 from __future__ import annotations
 
-import socket
-
 from .. import options as opt
 from ..checks import CheckType, Look, Option, Seen, Unhealthy
-from ..deadline import connect, why
+from ..deadline import TIMED_OUT, connect, why
 
 
 def check_tcp(look: Look) -> Seen:
@@ -18,11 +16,10 @@ def check_tcp(look: Look) -> Seen:
     where = f"{options['host']} port {options['port']}"
     try:
         connect(options["host"], options["port"], deadline).close()
-    except (TimeoutError, socket.timeout):  # two classes before Python 3.10
+    except TIMED_OUT:
         raise Unhealthy(f"no connection to {where} within {deadline.seconds:g} s", outage=True) from None
     except (OSError, ValueError) as error:
-        reason = why(error) if isinstance(error, OSError) else str(error)
-        raise Unhealthy(f"cannot connect to {where}: {reason}", outage=True) from error
+        raise Unhealthy(f"cannot connect to {where}: {why(error)}", outage=True) from error
     return Seen(f"connected to {where}")
 
 

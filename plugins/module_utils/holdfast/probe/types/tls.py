@@ -5,12 +5,11 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 
 from .. import options as opt
 from ..checks import CheckType, Look, Measure, Option, Seen, Unhealthy
-from ..deadline import TimedTLSSocket, connect, secure, why
+from ..deadline import TIMED_OUT, TimedTLSSocket, connect, secure, why
 from ..starttls import STARTTLS
 from ..web import SECONDS_A_DAY, tls_context
 from ..x509 import from_der
@@ -24,12 +23,11 @@ def check_tls(look: Look) -> Seen:
     where = f"{options['host']} port {options['port']}"
     try:
         connection = _shake_hands(look)
-    except (TimeoutError, socket.timeout):  # two classes before Python 3.10
+    except TIMED_OUT:
         raise Unhealthy(f"no TLS with {where} within {look.deadline.seconds:g} s", outage=True) from None
     except (OSError, ValueError) as error:
-        reason = why(error) if isinstance(error, OSError) else str(error)
         outage = isinstance(error, OSError) and not isinstance(error, ssl.SSLCertVerificationError)
-        raise Unhealthy(f"no TLS with {where}: {reason}", outage=outage) from error
+        raise Unhealthy(f"no TLS with {where}: {why(error)}", outage=outage) from error
     with connection:
         version = connection.version()
         der = connection.getpeercert(binary_form=True)

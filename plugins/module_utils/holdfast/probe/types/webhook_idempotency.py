@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import json
 import secrets
-import ssl
 from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPException
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -22,9 +21,9 @@ from ...webhooks.stripe import sign
 from .. import options as opt
 from ..checks import FAIL, PASS, WARN, CheckType, Look, Measure, Option, Seen, Unhealthy
 from ..databases import ENGINES, LOGIN_OPTIONS, Session, connected
-from ..deadline import Deadline, TimedSocket, connect, secure, why
+from ..deadline import Deadline, TimedSocket, connect, why
+from ..web import port_of, secured, send
 
-_PORTS = {"http": 80, "https": 443}
 _EVENT_TYPE = "holdfast.test"
 _MOST_DELIVERIES = 64
 _SHARE = 0.75  # of the time that is left, for the deliveries; then the row is looked for, and removed
@@ -125,11 +124,11 @@ def _send_all(options: Mapping[str, Any], deadline: Deadline, body: bytes, heade
     All are connected before the first is sent. Raises Unhealthy when one is not.
     """
     parts = urlsplit(options["url"])
-    headers = {"Content-Type": "application/json", "Stripe-Signature": header, "User-Agent": "holdfast"}
+    headers = {"Content-Type": "application/json", "Stripe-Signature": header}
     sockets: list[TimedSocket] = []
     try:
         for _ in range(options["deliveries"]):
-            sockets.append(connect(str(parts.hostname), parts.port or _PORTS[parts.scheme], deadline))
+            sockets.append(connect(str(parts.hostname), port_of(parts), deadline))
         with ThreadPoolExecutor(len(sockets)) as pool:
             return list(pool.map(lambda one: _send(parts, one, body, headers), sockets))
     except OSError as error:
@@ -141,27 +140,11 @@ def _send_all(options: Mapping[str, Any], deadline: Deadline, body: bytes, heade
 
 def _send(parts: SplitResult, connection: TimedSocket, body: bytes, headers: Mapping[str, str]) -> str:
     """Send over a connection; the status, or in words why there is none: a finding about one delivery of many."""
-    client = HTTPConnection(str(parts.hostname), parts.port or _PORTS[parts.scheme])
-    client.default_port = _PORTS[parts.scheme]  # the one that the Host header leaves out
     try:
-        client.sock = connection
-        if parts.scheme == "https":
-            client.sock = secure(connection, ssl.create_default_context(), str(parts.hostname))
-        client.sock.settimeout(connection.deadline.left())
-        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        client.request("POST", path, body, {**headers, "Connection": "close"})
-        return str(client.getresponse().status)
+        with secured(connection, parts, headers) as channel:
+            return str(send(channel, "POST", parts, headers, body).status)
     except (OSError, HTTPException, ValueError) as error:
-        return f"no answer: {why(error) if isinstance(error, OSError) else error}"
-    finally:
-        client.close()
-
-
-def _columns(value: Any) -> list[str]:
-    found = [opt.text(one) for one in value] if isinstance(value, list) else [opt.text(value)]
-    if not found:
-        raise ValueError("must name at least one column")
-    return found
+        return f"no answer: {why(error)}"
 
 
 def _deliveries(value: Any) -> int:
@@ -184,7 +167,7 @@ WEBHOOK_IDEMPOTENCY = CheckType(
         "engine": Option(opt.choice(*ENGINES), required=True),
         **LOGIN_OPTIONS,
         "table": Option(opt.text, required=True),
-        "columns": Option(_columns, COLUMNS),
+        "columns": Option(opt.texts, COLUMNS),
         "deliver": Option(opt.boolean, False),
         "url": Option(opt.url),
         "signing_secret": Option(opt.text, secret=True),
