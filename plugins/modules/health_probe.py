@@ -527,8 +527,8 @@ def main() -> None:
         outcome = run_gate(checks, gate_of(module), store, dry_run=module.check_mode)
     except HoldfastError as error:
         module.fail_json(msg=str(error))
-    if store.problem and any(check.caching.ttl for check in checks):
-        module.warn(store.problem)
+    for problem in store.trouble(checks):
+        module.warn(problem)
     if not module.check_mode:
         report(module, outcome)
     for result in outcome.warnings if module.params["required"] else ():

@@ -13,7 +13,7 @@ _COLOURS = {"pass": "32", "warn": "33", "fail": "31"}  # green, yellow, red (ECM
 
 def line(status: str, name: str, output: str) -> str:
     """The line; what could steer a terminal is not in it."""
-    return " ".join(plain(f"{status.upper():4}  {name}: {output}").split("\n"))
+    return plain(f"{status.upper():4}  {name}: {output}")
 
 
 def coloured(status: str, text: str) -> str:

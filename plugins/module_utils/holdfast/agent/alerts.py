@@ -13,10 +13,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from ..probe.checks import FAIL, PASS, WARN
+from ..probe.checks import FAIL, PASS, RANK, WARN
 from ..units import span
 
-_LEVELS = {PASS: 0, WARN: 1, FAIL: 2}
 UNKNOWN = "unknown"
 
 
@@ -161,7 +160,7 @@ def _while_flapping(known: Standing, look: Look, now: float, policy: Policy) -> 
         known,
         flapping=False,
         looks="",
-        told=_LEVELS[look.status],
+        told=RANK[look.status],
         told_at=now,
         since=0.0 if good else known.since,
     )

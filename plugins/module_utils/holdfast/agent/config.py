@@ -18,9 +18,8 @@ from ..probe.checks import Check, Option
 from ..probe.parse import nearest, parse
 from ..probe.store import default_folder
 from ..probe.write import Files
+from . import DEFAULT_INTERVAL_S
 from .alerts import Policy
-
-DEFAULT_INTERVAL_S = 60.0
 
 
 @dataclass(frozen=True)

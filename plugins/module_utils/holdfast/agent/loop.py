@@ -21,11 +21,11 @@ from types import FrameType
 from typing import Any
 
 from ..errors import HoldfastError, Locked
+from . import DEFAULT_INTERVAL_S
 from .status import kept_config, remembered, state_dir
 
 _LOOK_LIMIT_S = 300.0
 _GRACE_S = 2.0
-_DEFAULT_INTERVAL_S = 60.0
 _WRONG_CONFIG = 2
 
 
@@ -70,7 +70,7 @@ class Loop:
                 if self._look() == _WRONG_CONFIG and not self._good:
                     return _WRONG_CONFIG
                 now = time.time()
-                time.sleep(next_look(now, self._memory.get("interval", _DEFAULT_INTERVAL_S)) - now)
+                time.sleep(next_look(now, self._memory.get("interval", DEFAULT_INTERVAL_S)) - now)
                 self._start_anew_if_replaced()
         finally:
             for number in (signal.SIGTERM, signal.SIGINT):

@@ -93,8 +93,7 @@ def _ask(config: Config, clock: Callable[[], float]) -> tuple[Outcome, bool, lis
     store = Store(config.cache_dir, patient=True, clock=clock)
     results, offline = own_network(config, run_round(config.checks, store))
     outcome = Outcome(results, 1, round(time.monotonic() - begun, 3), clock())
-    kept = any(check.caching.ttl for check in config.checks)
-    return outcome, offline, [store.problem] if store.problem and kept else []
+    return outcome, offline, store.trouble(config.checks)
 
 
 def _looks(config: Config, results: list[Result]) -> list[Look]:

@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from ..lines import plain
 from .deadline import Deadline
 
 PASS, WARN, FAIL = "pass", "warn", "fail"
+RANK = {PASS: 0, WARN: 1, FAIL: 2}  # the higher, the worse
 DEFAULT_TIMEOUT_S = 5.0
 
 _EXCERPT = 200
@@ -129,6 +131,11 @@ class CheckType:
     may_change: Callable[[Mapping[str, Any]], bool] = lambda options: False
     fit: Callable[[Mapping[str, Any]], None] = lambda options: None
 
+    @property
+    def all_measures(self) -> dict[str, Measure]:
+        """Its measures, and that of every type."""
+        return {**LATENCY, **self.measures}
+
 
 @dataclass(frozen=True)
 class Caching:
@@ -209,17 +216,18 @@ class Result:
 
 def excerpt(text: str, nothing: str = "nothing") -> str:
     """The beginning of a text in one line of at most 200 characters, none of which can steer a terminal."""
-    line = "".join(letter if letter.isprintable() else " " for letter in text[: 20 * _EXCERPT])
-    line = " ".join(line.split())
+    line = " ".join(plain(text[: 20 * _EXCERPT]).split())
     return (line if len(line) <= _EXCERPT else line[: _EXCERPT - len(_CUT)] + _CUT) or nothing
 
 
 def mask(text: str, secrets: Iterable[str]) -> str:
     """The text with eight stars in place of each secret, or of the half of one that an excerpt ends with."""
+    is_cut = _CUT in text
     for secret in sorted(secrets, key=len, reverse=True):
         text = text.replace(secret, _STARS)
-        for end in range(len(secret) - 1, _SHORTEST_PART - 1, -1):
-            text = text.replace(secret[:end] + _CUT, _STARS + _CUT)
+        if is_cut:
+            for end in range(len(secret) - 1, _SHORTEST_PART - 1, -1):
+                text = text.replace(secret[:end] + _CUT, _STARS + _CUT)
     return text
 
 

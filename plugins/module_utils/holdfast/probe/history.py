@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..files import write_atomic
-from .checks import FAIL, PASS, WARN, Result
+from .checks import PASS, RANK, Result
 
 BUCKET_S = 900
 BUCKETS = 96  # of 15 minutes: a day
-_RANKS = (PASS, WARN, FAIL)
 
 
 @dataclass
@@ -33,7 +32,7 @@ class Bucket:
 
     def add(self, status: str, latency_ms: float) -> None:
         """One more look."""
-        self.status = max(self.status, status, key=_RANKS.index)
+        self.status = max(self.status, status, key=RANK.__getitem__)
         self.looks += 1
         self.latency_sum += latency_ms
 
@@ -87,6 +86,6 @@ class History:
 
 
 def _bucket(status: str, looks: int, latency_sum: float) -> Bucket:
-    if status not in _RANKS or int(looks) < 1:
+    if status not in RANK or int(looks) < 1:
         raise ValueError(f"no bucket: {status!r}, {looks!r}")
     return Bucket(status, int(looks), float(latency_sum))

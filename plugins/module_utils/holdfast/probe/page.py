@@ -8,7 +8,7 @@ from __future__ import annotations
 from html import escape
 
 from ..units import span
-from .checks import FAIL, PASS, WARN, Result
+from .checks import FAIL, PASS, RANK, WARN, Result
 from .history import BUCKET_S, Bucket, History
 from .report import time_of, unit_of
 from .run import Outcome
@@ -42,7 +42,7 @@ _SHARES = {PASS: 0.6, WARN: 0.8, FAIL: 1.0}  # of the height, for who does not s
 
 def page(outcome: Outcome, history: History, title: str, interval: float | None) -> str:
     """The page of an outcome. `interval` is in how many seconds the next one is written; None when nobody knows."""
-    worst_first = sorted(outcome.results, key=lambda result: (FAIL, WARN, PASS).index(result.status))
+    worst_first = sorted(outcome.results, key=lambda result: -RANK[result.status])
     sections = "".join(_section(result, history, outcome.at) for result in worst_first)
     return (
         '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'

@@ -15,8 +15,9 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
 
 from ..errors import InvalidInput
+from ..lines import plain
 from . import options
-from .checks import DEFAULT_TIMEOUT_S, LATENCY, Caching, Check, Measure, Option, mask
+from .checks import DEFAULT_TIMEOUT_S, Caching, Check, Measure, Option, mask
 from .types import TYPES
 
 COMMON = {
@@ -82,7 +83,7 @@ def _parse_one(number: int, entry: Any, secrets: frozenset[str]) -> Check:
     own = secrets_of([entry])
     name = mask(values.pop("name") or f"{kind} {TYPES[kind].target(values)}", own)
     common = {option: values.pop(option) for option in _OF_CHECK}
-    measures = {**LATENCY, **TYPES[kind].measures}
+    measures = TYPES[kind].all_measures
     return Check(
         name=name,
         caching=_caching(values, TYPES[kind].ttl),
@@ -166,12 +167,11 @@ def secrets_of(entries: Iterable[Any]) -> frozenset[str]:
 
 def _forms(secret: str) -> set[str]:
     """A secret as it is, and as a server or an error message may repeat it."""
-    line = "".join(letter if letter.isprintable() else " " for letter in secret)
     inside = json.dumps(secret)[1:-1]
     escaped = html.escape(secret)
     return {
         secret,
-        " ".join(line.split()),  # in an excerpt
+        " ".join(plain(secret).split()),  # in an excerpt
         repr(secret)[1:-1],
         inside,
         inside.replace("/", r"\/"),  # as PHP writes JSON

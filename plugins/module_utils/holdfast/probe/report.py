@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime, timezone
 from typing import Any
 
-from .checks import FAIL, LATENCY, PASS, WARN, Result
+from .checks import PASS, RANK, Result
 from .run import Outcome
 from .types import TYPES
 
@@ -20,7 +20,6 @@ _METRICS = {
     "holdfast_probe_age_seconds": "How long ago the answer was got; 0 for one that is not kept.",
     "holdfast_probe_value": "What the check measured.",
 }
-_CODES = {PASS: 0, WARN: 1, FAIL: 2}
 _MEASUREMENTS = {"latency_ms": "responseTime"}  # the draft, 4: names it has for measurements of its own
 
 
@@ -60,7 +59,7 @@ def _measured(result: Result, measure: str, value: float) -> dict[str, Any]:
 
 def unit_of(kind: str, measure: str) -> str:
     """The unit of a measure of a type."""
-    known = {**LATENCY, **TYPES[kind].measures}
+    known = TYPES[kind].all_measures
     return known[measure].unit if measure in known else ""
 
 
@@ -69,7 +68,7 @@ def as_prometheus(outcome: Outcome) -> str:
     results = outcome.results
     samples = {
         "holdfast_probe_up": [_sample(one, int(one.status == PASS)) for one in results],
-        "holdfast_probe_status": [_sample(one, _CODES[one.status]) for one in results],
+        "holdfast_probe_status": [_sample(one, RANK[one.status]) for one in results],
         "holdfast_probe_duration_seconds": [_sample(one, one.latency_ms / 1000) for one in results],
         "holdfast_probe_age_seconds": [_sample(one, one.age) for one in results],
         "holdfast_probe_value": [

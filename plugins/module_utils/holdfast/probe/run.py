@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 
 from .background import in_background
 from .cache import Ask
-from .checks import FAIL, LATENCY, PASS, WARN, Answer, Check, Look, Result, Unhealthy, mask
+from .checks import FAIL, PASS, WARN, Answer, Check, Look, Result, Unhealthy, mask
 from .deadline import Deadline
 from .store import Store
 from .types import TYPES
@@ -163,7 +163,7 @@ def judge(check: Check, answer: Answer) -> Result:
 
 def _over(check: Check, values: Mapping[str, float], limits: Mapping[str, float]) -> list[tuple[str, str]]:
     """Each value that is at its limit or worse, in a sentence and by its measure's verdict."""
-    measures = {**LATENCY, **TYPES[check.type].measures}
+    measures = TYPES[check.type].all_measures
     return [
         (
             f"{name} is {values[name]:.10g}{measures[name].unit and ' ' + measures[name].unit},"

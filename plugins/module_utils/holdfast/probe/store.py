@@ -13,7 +13,7 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -86,6 +86,10 @@ class Store:
         finally:
             with contextlib.suppress(FileNotFoundError):
                 temporary.unlink()
+
+    def trouble(self, checks: Iterable[Check]) -> list[str]:
+        """Why answers are not kept, if those of one of these checks should be."""
+        return [self.problem] if self.problem and any(check.caching.ttl for check in checks) else []
 
     def keeps(self, check: Check) -> bool:
         """Whether answers of a check are kept."""

@@ -21,11 +21,10 @@ from .deadline import TIMED_OUT, Connection, Deadline, TimedSocket, TimedTLSSock
 
 REDIRECTS = (301, 302, 303, 307, 308)
 TOO_MANY_REQUESTS = 429
-SECONDS_A_DAY = 86400.0
 
 _BODY_LIMIT = 1 << 20
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-_LONGEST_WAIT_S = 366 * SECONDS_A_DAY
+_LONGEST_WAIT_S = 366 * 86400.0
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from .checks import excerpt
+from .checks import Measure, excerpt
 
 _SEQUENCE = 0x30
 _VERSION, _EXTENSIONS = 0xA0, 0xA3  # tagged [0] and [3]
@@ -33,6 +33,15 @@ _ATTRIBUTES = {  # RFC 4519
 _PEM = re.compile(
     r"-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----\s(.*?)-----END (?:X509 |TRUSTED )?CERTIFICATE-----", re.DOTALL
 )
+
+
+CERTIFICATE_DAYS = {"certificate_days": Measure("days", warn=14, fail=3, lower_is_worse=True)}
+SECONDS_A_DAY = 86400.0
+
+
+def certificate_days(ends: float, now: float) -> dict[str, float]:
+    """The value of CERTIFICATE_DAYS at `now`, for a certificate that ends at a time; both in seconds since 1970."""
+    return {"certificate_days": round((ends - now) / SECONDS_A_DAY, 2)}
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from ..workers import Worker
@@ -30,14 +29,14 @@ def counted(sight: Sight) -> dict[str, float]:
     return values
 
 
-def counted_workers(workers: Sequence[Worker] | None, root: Path | None) -> dict[str, float]:
-    """The workers, the largest one's memory in MB, and how many of them do not run the current release."""
+def counted_workers(workers: Sequence[Worker] | None, old: Sequence[str]) -> dict[str, float]:
+    """The workers, the largest one's memory in MB, and how many of them run an `old` release."""
     if workers is None:
         return {}
     return {
         "workers": len(workers),
         "worker_rss_mb": round(max((one.rss for one in workers), default=0) / 1e6, 1),
-        "old_code": sum(1 for one in workers if one.old_release(root)),
+        "old_code": len(old),
     }
 
 

@@ -10,9 +10,7 @@ from pathlib import Path
 from ...units import span
 from .. import options as opt
 from ..checks import FAIL, CheckType, Look, Option, Seen, Unhealthy, excerpt
-from ..web import SECONDS_A_DAY
-from ..x509 import Certificate, from_pem
-from .tls import CERTIFICATE_DAYS
+from ..x509 import CERTIFICATE_DAYS, Certificate, certificate_days, from_pem
 
 _LIMIT = 1 << 20
 
@@ -21,7 +19,7 @@ def check_certificate(look: Look) -> Seen:
     """Read the first certificate of a PEM file."""
     path = Path(look.options["path"])
     found = _read(path)
-    values = {"certificate_days": round((found.ends - look.now) / SECONDS_A_DAY, 2)}
+    values = certificate_days(found.ends, look.now)
     fault = _fault(found, look)
     if fault is None:
         return Seen(str(found), values)

@@ -14,7 +14,8 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 from .. import options as opt
 from ..checks import CheckType, Look, Measure, Option, Seen, Unhealthy, excerpt, same
 from ..deadline import Deadline
-from ..web import SECONDS_A_DAY, TOO_MANY_REQUESTS, Reply, basic_login, origin, request, throttled
+from ..web import TOO_MANY_REQUESTS, Reply, basic_login, origin, request, throttled
+from ..x509 import CERTIFICATE_DAYS, certificate_days
 
 _REDIRECTS = 10
 _NOTHING = object()
@@ -91,7 +92,7 @@ def check_http(look: Look) -> Seen:
     _insist_on_body(options, answer.text)
     values: dict[str, float] = {"body_bytes": len(answer.body)}
     if answer.expires is not None:
-        values["certificate_days"] = round((answer.expires - look.now) / SECONDS_A_DAY, 2)
+        values.update(certificate_days(answer.expires, look.now))
     return Seen(f"status {answer.status}", values)
 
 
@@ -149,7 +150,7 @@ HTTP = CheckType(
     target=lambda options: str(options["url"]),
     component="component",
     measures={
-        "certificate_days": Measure("days", warn=14, fail=3, lower_is_worse=True),
+        **CERTIFICATE_DAYS,
         "body_bytes": Measure("bytes", lower_is_worse=True),
     },
 )

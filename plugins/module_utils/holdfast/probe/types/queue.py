@@ -40,9 +40,10 @@ def check_queue(look: Look) -> Seen:
     findings = _judged(look, sight, rules, before)
     if sight.failed is not None and sight.failed.new is not None:
         findings.append(mostly_failed(sight.failed.new, sight.queues))
-    findings.append(old_code([name for name in (one.old_release(root) for one in workers or ()) if name]))
+    old = [name for name in (one.old_release(root) for one in workers or ()) if name]
+    findings.append(old_code(old))
     look.notes.write(sight.note(look.now, before))
-    values = {**counted(sight), **counted_workers(workers, root), **rates(sight, before, look.now)}
+    values = {**counted(sight), **counted_workers(workers, old), **rates(sight, before, look.now)}
     found, said = worst(findings), summary(values)
     if found is None:
         return Seen(said, values)

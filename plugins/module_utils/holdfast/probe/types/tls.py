@@ -8,13 +8,11 @@ from __future__ import annotations
 import ssl
 
 from .. import options as opt
-from ..checks import CheckType, Look, Measure, Option, Seen, Unhealthy
+from ..checks import CheckType, Look, Option, Seen, Unhealthy
 from ..deadline import TIMED_OUT, TimedTLSSocket, connect, secure, why
 from ..starttls import STARTTLS
-from ..web import SECONDS_A_DAY, tls_context
-from ..x509 import from_der
-
-CERTIFICATE_DAYS = {"certificate_days": Measure("days", warn=14, fail=3, lower_is_worse=True)}
+from ..web import tls_context
+from ..x509 import CERTIFICATE_DAYS, certificate_days, from_der
 
 
 def check_tls(look: Look) -> Seen:
@@ -35,8 +33,7 @@ def check_tls(look: Look) -> Seen:
         found = from_der(der or b"")
     except ValueError as error:
         raise Unhealthy(f"{where}: {error}") from None
-    days = (found.ends - look.now) / SECONDS_A_DAY
-    return Seen(f"{version}, {found}", {"certificate_days": round(days, 2)})
+    return Seen(f"{version}, {found}", certificate_days(found.ends, look.now))
 
 
 def _shake_hands(look: Look) -> TimedTLSSocket:
