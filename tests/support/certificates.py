@@ -3,31 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import getpass
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .processes import answers, free_port, running
+from .nginx import nginx
+from .processes import free_port
 
-_NGINX = """
-{as_user}
-daemon off;
-pid {folder}/nginx.pid;
-error_log {folder}/nginx.log;
-worker_processes 1;
-events {{ worker_connections 64; }}
-http {{
-  access_log off;
-  client_body_temp_path {folder}/body;
-  fastcgi_temp_path {folder}/fastcgi;
-  proxy_temp_path {folder}/proxy;
-  scgi_temp_path {folder}/scgi;
-  uwsgi_temp_path {folder}/uwsgi;
-  {servers}
-}}
-"""
 _SERVER = """
   server {{
     listen 127.0.0.1:{port} ssl;
@@ -80,13 +63,7 @@ def tls_servers(folder: Path, certificates: Sequence[Path], protocols: str = "TL
         _SERVER.format(port=port, pem=pem, key=pem.with_suffix(".key"), protocols=protocols)
         for port, pem in zip(ports, certificates)
     )
-    config = folder / "nginx.conf"
-    # A master that runs as root would give its workers to nobody, who cannot enter the tests' folder.
-    as_user = "user root;" if getpass.getuser() == "root" else ""
-    config.write_text(_NGINX.format(folder=folder, servers=servers, as_user=as_user))
-    with running(
-        ["nginx", "-e", str(folder / "nginx.log"), "-c", str(config)], folder / "out", lambda: all(map(answers, ports))
-    ):
+    with nginx(folder, servers, ports):
         yield ports
 
 

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from .sockets import accept, drip, read_head
+
 MODES = {
     "ok": "answers as the real one does",
     "down": "refuses connections",
@@ -89,7 +91,7 @@ class External:
             self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             self._listener.bind(("127.0.0.1", self.port))
             self._listener.listen(128)
-            threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
+            accept(self._listener, self._serve)
 
     def _close(self) -> None:
         if self._listener is not None:
@@ -97,21 +99,12 @@ class External:
             self._listener.close()
             self._listener = None
 
-    def _accept(self, listener: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = listener.accept()
-                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
     def _serve(self, connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):
-            head = b""
-            while b"\r\n\r\n" not in head:
-                received = connection.recv(65536)
-                if not received:
-                    return
-                head += received
-            call = _call(head.decode())
+            head = read_head(connection)
+            if not head:
+                return
+            call = _call(head)
             self.calls.append(call)
             getattr(self, "_do_" + self._mode, self._do_ok)(connection, call)
 
@@ -135,16 +128,11 @@ class External:
     def _do_hang_up(self, _: socket.socket, __: Call) -> None:
         """Nothing: the connection is closed by whoever calls this."""
 
-    def _drip(self, connection: socket.socket, start: bytes, drop: bytes) -> None:
-        connection.sendall(start)
-        while not self.stopped.wait(0.05):
-            connection.sendall(drop)
-
     def _do_drip(self, connection: socket.socket, _: Call) -> None:
-        self._drip(connection, b'HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n{"object": "', b"x")
+        drip(connection, self.stopped, b'HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n{"object": "', b"x")
 
     def _do_drip_headers(self, connection: socket.socket, _: Call) -> None:
-        self._drip(connection, b"HTTP/1.1 200 OK\r\n", b"X-More: and more\r\n")
+        drip(connection, self.stopped, b"HTTP/1.1 200 OK\r\n", b"X-More: and more\r\n")
 
     def _do_throttled(self, connection: socket.socket, _: Call) -> None:
         self._refuse(connection, 429, "" if self.retry_after is None else f"Retry-After: {self.retry_after}\r\n")

@@ -9,6 +9,8 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from .sockets import accept, drip, read_head
+
 BYPASS_COOKIE = "laravel_maintenance=let-me-in"
 
 
@@ -28,13 +30,9 @@ class Misbehaving:
     def answer(self, connection: socket.socket) -> None:
         """Read one request and answer it."""
         with contextlib.suppress(OSError), self.secured(connection) as connection:
-            head = b""
-            while b"\r\n\r\n" not in head:
-                received = connection.recv(65536)
-                if not received:
-                    return
-                head += received
-            request = head.decode()
+            request = read_head(connection)
+            if not request:
+                return
             self.requests.append(request)
             path = request.split()[1].split("?")[0]
             getattr(self, "do_" + path.strip("/").replace("-", "_"), self.do_missing)(connection, request)
@@ -63,16 +61,11 @@ class Misbehaving:
     def do_silent(self, connection: socket.socket, _: str) -> None:
         self.stopped.wait()
 
-    def drip(self, connection: socket.socket, start: bytes, drop: bytes) -> None:
-        connection.sendall(start)
-        while not self.stopped.wait(0.05):
-            connection.sendall(drop)
-
     def do_drip(self, connection: socket.socket, _: str) -> None:
-        self.drip(connection, b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b"x")
+        drip(connection, self.stopped, b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b"x")
 
     def do_endless_headers(self, connection: socket.socket, _: str) -> None:
-        self.drip(connection, b"HTTP/1.1 200 OK\r\n", b"X-More: and more\r\n")
+        drip(connection, self.stopped, b"HTTP/1.1 200 OK\r\n", b"X-More: and more\r\n")
 
     def flood(self, connection: socket.socket, start: bytes, wave: bytes) -> None:
         connection.sendall(start)
@@ -135,14 +128,7 @@ def misbehaving(context: ssl.SSLContext | None = None) -> Iterator[Misbehaving]:
     """The server, on a free port of the loopback; with a context it speaks TLS."""
     with socket.create_server(("127.0.0.1", 0), backlog=50) as listener:
         server = Misbehaving(listener.getsockname()[1], context)
-
-        def accept() -> None:
-            with contextlib.suppress(OSError):
-                while True:
-                    connection, _ = listener.accept()
-                    threading.Thread(target=server.answer, args=(connection,), daemon=True).start()
-
-        threading.Thread(target=accept, daemon=True).start()
+        accept(listener, server.answer)
         try:
             yield server
         finally:

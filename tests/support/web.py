@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .processes import answers, free_port, running
+from .nginx import nginx
+from .processes import free_port, running
 
 _FPM = """
 [global]
@@ -31,20 +32,7 @@ catch_workers_output = yes
 
 # $realpath_root follows the link at each request, so that a switch needs no reload
 # (https://nginx.org/en/docs/http/ngx_http_core_module.html#var_realpath_root).
-_NGINX = """
-{as_user}
-daemon off;
-pid {folder}/nginx.pid;
-error_log {folder}/nginx.log;
-worker_processes 1;
-events {{ worker_connections 256; }}
-http {{
-  access_log off;
-  client_body_temp_path {folder}/body;
-  fastcgi_temp_path {folder}/fastcgi;
-  proxy_temp_path {folder}/proxy;
-  scgi_temp_path {folder}/scgi;
-  uwsgi_temp_path {folder}/uwsgi;
+_SERVER = """
   server {{
     listen 127.0.0.1:{port};
     root {current}/public;
@@ -56,7 +44,6 @@ http {{
       fastcgi_param DOCUMENT_ROOT $realpath_root;
     }}
   }}
-}}
 """
 
 
@@ -102,13 +89,11 @@ def web(folder: Path, current: Path, workers: int = 4) -> Iterator[Web]:
     user = getpass.getuser()
     server = Web(free_port())
     (folder / "fpm.conf").write_text(_FPM.format(folder=folder, user=user, workers=workers))
-    as_user = f"user {user};" if user == "root" else ""
-    (folder / "nginx.conf").write_text(_NGINX.format(folder=folder, port=server.port, current=current, as_user=as_user))
+    shown = _SERVER.format(folder=folder, port=server.port, current=current)
     program = next(Path("/usr/sbin").glob("php-fpm*"))
     fpm = [str(program), "-F", "-y", str(folder / "fpm.conf"), *(["-R"] if user == "root" else [])]
-    nginx = ["/usr/sbin/nginx", "-c", str(folder / "nginx.conf"), "-e", str(folder / "nginx.log")]
     with (
         running(fpm, folder / "fpm.out", (folder / "fpm.sock").exists),
-        running(nginx, folder / "nginx.out", lambda: answers(server.port)),
+        nginx(folder, shown, [server.port]),
     ):
         yield server
